@@ -31,7 +31,8 @@ std::vector<Knob> read_knobs() {
   std::vector<Knob> out;
   for (size_t i = 0; i < names.size(); ++i) {
     const char* value = std::getenv(names[i].c_str());
-    out.push_back({kRows[i].name, names[i], std::string(value ? value : kRows[i].fallback), kRows[i].fallback, kRows[i].help, value != nullptr});
+    out.push_back(
+        {kRows[i].name, names[i], std::string(value ? value : kRows[i].fallback), kRows[i].fallback, kRows[i].help, value != nullptr});
   }
   return out;
 }

@@ -81,19 +81,19 @@ class [[nodiscard]] Result<void> {
 }  // namespace tenon
 
 /// TENON_TRY(x, f()): returns f()'s error from the enclosing function, else names its value x.
-#define TENON_TRY(name, ...)                                           \
-  auto name##_result = (__VA_ARGS__);                                  \
-  if (!name##_result.ok()) return std::move(name##_result).error();    \
+#define TENON_TRY(name, ...)                                        \
+  auto name##_result = (__VA_ARGS__);                               \
+  if (!name##_result.ok()) return std::move(name##_result).error(); \
   auto& name = *name##_result
 /// TENON_OK(f()): returns f()'s error from the enclosing function.
-#define TENON_OK(...)                                                               \
-  do {                                                                              \
-    auto tenon_ok_result = (__VA_ARGS__);                                           \
-    if (!tenon_ok_result.ok()) return std::move(tenon_ok_result).error();           \
+#define TENON_OK(...)                                                     \
+  do {                                                                    \
+    auto tenon_ok_result = (__VA_ARGS__);                                 \
+    if (!tenon_ok_result.ok()) return std::move(tenon_ok_result).error(); \
   } while (false)
 /// TENON_CHECK(i < n, "i={} n={}", i, n): an invariant of ours; prints the values and aborts. No input may reach one.
-#define TENON_CHECK(condition, ...)                                                                                    \
-  do {                                                                                                                 \
-    if (!(condition)) [[unlikely]]                                                                                     \
-      ::tenon::check_failed(__FILE__, __LINE__, #condition, ::tenon::strf("" __VA_ARGS__));                          \
+#define TENON_CHECK(condition, ...)                                                         \
+  do {                                                                                      \
+    if (!(condition)) [[unlikely]]                                                          \
+      ::tenon::check_failed(__FILE__, __LINE__, #condition, ::tenon::strf("" __VA_ARGS__)); \
   } while (false)

@@ -1,0 +1,223 @@
+// Problems: what kernels compute, as plain data. Dims may be symbolic; bind() puts numbers in. In every kind that has an epilogue,
+// its operands trail in the step's inputs, and input 0 of its expression is the anchor's result.
+#pragma once
+#include <span>
+#include <variant>
+
+#include "tensor/expr.h"
+#include "tensor/fact.h"
+#include "tensor/math.h"
+
+namespace tenon::engine {
+
+struct Epilogue {
+  Expr expr;                    // empty: the result is stored as it is
+  std::vector<Shape> operands;  // shapes of the trailing inputs: input 1 + i of the expression
+  static constexpr std::string_view kName = "Epilogue";
+  static constexpr auto kFields = std::tuple{Field{1, "expr", &Epilogue::expr}, Field{2, "operands", &Epilogue::operands}};
+};
+
+/// out[batch, m, n] = sum_k a[a_batch, m, k] · b[b_batch, k, n]. Batches have equal rank and broadcast by 1; trans_x: the stored matrix
+/// is the transpose ([k, m], [n, k]). Inputs: a, b, epilogue operands.
+struct GemmProblem {
+  DType a = DType::f32, b = DType::f32, out = DType::f32;
+  Dim m, n, k;
+  std::vector<Dim> batch, a_batch, b_batch;
+  bool trans_a = false, trans_b = false;
+  Math math;
+  Epilogue epilogue;
+  static constexpr std::string_view kName = "gemm";
+  static constexpr auto kFields = std::tuple{Field{1, "a", &GemmProblem::a},
+                                             Field{2, "b", &GemmProblem::b},
+                                             Field{3, "out", &GemmProblem::out},
+                                             Field{4, "m", &GemmProblem::m},
+                                             Field{5, "n", &GemmProblem::n},
+                                             Field{6, "k", &GemmProblem::k},
+                                             Field{7, "batch", &GemmProblem::batch},
+                                             Field{8, "a_batch", &GemmProblem::a_batch},
+                                             Field{9, "b_batch", &GemmProblem::b_batch},
+                                             Field{10, "trans_a", &GemmProblem::trans_a},
+                                             Field{11, "trans_b", &GemmProblem::trans_b},
+                                             Field{12, "math", &GemmProblem::math},
+                                             Field{13, "epilogue", &GemmProblem::epilogue}};
+};
+
+/// x [n, c, spatial], w [m, c/groups, kernel] (transposed: [c, m/groups, kernel]) → [n, m, out spatial]. Inputs: x, w, bias [m] if
+/// has_bias, epilogue operands. pads: begin of each spatial dim (the end follows from out).
+struct ConvProblem {
+  DType x = DType::f32, w = DType::f32, out = DType::f32;
+  Dim n, c, m;
+  std::vector<Dim> in_spatial, kernel, out_spatial, pads;
+  std::vector<int64_t> strides, dilations;
+  int64_t groups = 1;
+  bool transposed = false, has_bias = false;
+  Math math;
+  Epilogue epilogue;
+  static constexpr std::string_view kName = "conv";
+  static constexpr auto kFields = std::tuple{Field{1, "x", &ConvProblem::x},
+                                             Field{2, "w", &ConvProblem::w},
+                                             Field{3, "out", &ConvProblem::out},
+                                             Field{4, "n", &ConvProblem::n},
+                                             Field{5, "c", &ConvProblem::c},
+                                             Field{6, "m", &ConvProblem::m},
+                                             Field{7, "in_spatial", &ConvProblem::in_spatial},
+                                             Field{8, "kernel", &ConvProblem::kernel},
+                                             Field{9, "out_spatial", &ConvProblem::out_spatial},
+                                             Field{10, "pads", &ConvProblem::pads},
+                                             Field{11, "strides", &ConvProblem::strides},
+                                             Field{12, "dilations", &ConvProblem::dilations},
+                                             Field{13, "groups", &ConvProblem::groups},
+                                             Field{14, "transposed", &ConvProblem::transposed},
+                                             Field{15, "has_bias", &ConvProblem::has_bias},
+                                             Field{16, "math", &ConvProblem::math},
+                                             Field{17, "epilogue", &ConvProblem::epilogue}};
+};
+
+/// out = expr(in broadcast to out). One output per result.
+struct PointwiseProblem {
+  Expr expr;
+  std::vector<Shape> in;
+  Shape out;
+  static constexpr std::string_view kName = "pointwise";
+  static constexpr auto kFields =
+      std::tuple{Field{1, "expr", &PointwiseProblem::expr}, Field{2, "in", &PointwiseProblem::in}, Field{3, "out", &PointwiseProblem::out}};
+};
+
+enum class ReduceKind : uint8_t { sum, mean, max, min, prod, l1, l2, sum_square, log_sum, log_sum_exp, arg_max, arg_min };
+constexpr auto enum_names(ReduceKind) {
+  return std::array<std::string_view, 12>{"sum", "mean",       "max",     "min",         "prod",    "l1",
+                                          "l2",  "sum_square", "log_sum", "log_sum_exp", "arg_max", "arg_min"};
+}
+/// Reduces `axes` (sorted, non-negative) of in; the output's shape may keep them as 1 or not. arg_*: one axis, i64 result.
+struct ReduceProblem {
+  ReduceKind kind = ReduceKind::sum;
+  DType in = DType::f32, out = DType::f32;
+  Shape shape;
+  std::vector<int64_t> axes;
+  bool last_index = false;  // arg_*: of equal values, the last
+  Epilogue epilogue;
+  static constexpr std::string_view kName = "reduce";
+  static constexpr auto kFields =
+      std::tuple{Field{1, "kind", &ReduceProblem::kind},        Field{2, "in", &ReduceProblem::in},
+                 Field{3, "out", &ReduceProblem::out},          Field{4, "shape", &ReduceProblem::shape},
+                 Field{5, "axes", &ReduceProblem::axes},        Field{6, "last_index", &ReduceProblem::last_index},
+                 Field{7, "epilogue", &ReduceProblem::epilogue}};
+};
+
+enum class NormKind : uint8_t { softmax, log_softmax, layer, rms };
+constexpr auto enum_names(NormKind) { return std::array<std::string_view, 4>{"softmax", "log_softmax", "layer", "rms"}; }
+/// Along the dims [axis, axis + axes) of shape. softmax kinds: in x. layer, rms: x, scale?, bias? (broadcast over the normalised dims;
+/// flags say which are there), outputs y and optionally mean and inverse standard deviation.
+struct NormProblem {
+  NormKind kind = NormKind::softmax;
+  DType type = DType::f32;
+  Shape shape;
+  int64_t axis = 0, axes = 1;
+  double epsilon = 0;
+  bool has_scale = false, has_bias = false;
+  Epilogue epilogue;
+  static constexpr std::string_view kName = "norm";
+  static constexpr auto kFields = std::tuple{Field{1, "kind", &NormProblem::kind},           Field{2, "type", &NormProblem::type},
+                                             Field{3, "shape", &NormProblem::shape},         Field{4, "axis", &NormProblem::axis},
+                                             Field{5, "axes", &NormProblem::axes},           Field{6, "epsilon", &NormProblem::epsilon},
+                                             Field{7, "has_scale", &NormProblem::has_scale}, Field{8, "has_bias", &NormProblem::has_bias},
+                                             Field{9, "epilogue", &NormProblem::epilogue}};
+};
+
+enum class PoolKind : uint8_t { max, average, lp };
+constexpr auto enum_names(PoolKind) { return std::array<std::string_view, 3>{"max", "average", "lp"}; }
+/// x [n, c, spatial] → y [n, c, out spatial] and, for max, optionally the flat i64 index of each maximum.
+struct PoolProblem {
+  PoolKind kind = PoolKind::max;
+  DType type = DType::f32;
+  Dim n, c;
+  std::vector<Dim> in_spatial, out_spatial, pads, pads_end;
+  std::vector<int64_t> kernel, strides, dilations;
+  bool count_include_pad = false;
+  int64_t p = 2;
+  bool column_major_index = false;
+  Epilogue epilogue;
+  static constexpr std::string_view kName = "pool";
+  static constexpr auto kFields = std::tuple{Field{1, "kind", &PoolProblem::kind},
+                                             Field{2, "type", &PoolProblem::type},
+                                             Field{3, "n", &PoolProblem::n},
+                                             Field{4, "c", &PoolProblem::c},
+                                             Field{5, "in_spatial", &PoolProblem::in_spatial},
+                                             Field{6, "out_spatial", &PoolProblem::out_spatial},
+                                             Field{7, "pads", &PoolProblem::pads},
+                                             Field{8, "pads_end", &PoolProblem::pads_end},
+                                             Field{9, "kernel", &PoolProblem::kernel},
+                                             Field{10, "strides", &PoolProblem::strides},
+                                             Field{11, "dilations", &PoolProblem::dilations},
+                                             Field{12, "count_include_pad", &PoolProblem::count_include_pad},
+                                             Field{13, "p", &PoolProblem::p},
+                                             Field{14, "column_major_index", &PoolProblem::column_major_index},
+                                             Field{15, "epilogue", &PoolProblem::epilogue}};
+};
+
+/// out[i] = in[offset + sum_d i_d · strides_d], in elements: transposes, slices with any step, expansion. out is dense, of `shape`.
+struct CopyProblem {
+  DType type = DType::f32;
+  Shape shape;
+  Dim offset;
+  std::vector<Dim> strides;
+  static constexpr std::string_view kName = "copy";
+  static constexpr auto kFields = std::tuple{Field{1, "type", &CopyProblem::type}, Field{2, "shape", &CopyProblem::shape},
+                                             Field{3, "offset", &CopyProblem::offset}, Field{4, "strides", &CopyProblem::strides}};
+};
+
+/// The same bytes in another memory space.
+struct TransferProblem {
+  Dim bytes;
+  static constexpr std::string_view kName = "transfer";
+  static constexpr auto kFields = std::tuple{Field{1, "bytes", &TransferProblem::bytes}};
+};
+
+/// An operator that is no kind of its own, or whose ranks are unknown: the reference library runs it by name.
+struct ReferenceProblem {
+  std::string op;
+  Bytes attributes;  // the op's fields in tagged form
+  Epilogue epilogue;
+  static constexpr std::string_view kName = "reference";
+  static constexpr auto kFields = std::tuple{Field{1, "op", &ReferenceProblem::op}, Field{2, "attributes", &ReferenceProblem::attributes},
+                                             Field{3, "epilogue", &ReferenceProblem::epilogue}};
+};
+
+using ProblemKind = std::variant<ReferenceProblem, GemmProblem, ConvProblem, PointwiseProblem, ReduceProblem, NormProblem, PoolProblem,
+                                 CopyProblem, TransferProblem>;
+struct Problem {
+  ProblemKind kind;
+  Problem();
+  Problem(ReferenceProblem p);
+  Problem(GemmProblem p);
+  Problem(ConvProblem p);
+  Problem(PointwiseProblem p);
+  Problem(ReduceProblem p);
+  Problem(NormProblem p);
+  Problem(PoolProblem p);
+  Problem(CopyProblem p);
+  Problem(TransferProblem p);
+  Problem(const Problem&);  // out of line: a variant's members cost every including file a second of compile time
+  Problem(Problem&&) noexcept;
+  Problem& operator=(const Problem&);
+  Problem& operator=(Problem&&) noexcept;
+  ~Problem();
+  static constexpr std::string_view kName = "Problem";
+  static constexpr auto kFields = std::tuple{Field{1, "kind", &Problem::kind}};
+  template <class T>
+  const T* as() const {
+    return std::get_if<T>(&kind);
+  }
+};
+
+/// "gemm{m=128 n=768 k=768}": what logs print and benchmarks accept.
+std::string to_string(const Problem& problem);
+/// All symbols of all dims, in order.
+void collect_symbols(const Problem& problem, std::vector<std::string>& names);
+/// The problem with numbers in place of dims.
+Result<Problem> bind(const Problem& problem, const DimValues& values);
+/// The epilogue of a kind that has one, else null.
+Epilogue* epilogue_of(Problem& problem);
+const Epilogue* epilogue_of(const Problem& problem);
+
+}  // namespace tenon::engine

@@ -1,0 +1,36 @@
+#include "ops/shape_of.h"
+
+#include <algorithm>
+
+namespace tenon::ops {
+namespace {
+
+struct Range {
+  int64_t first, last;
+};
+Range range_of(const ShapeOf& op, int64_t rank) {
+  const auto clamp = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
+  const int64_t first = clamp(op.start);
+  return {first, std::max(first, clamp(op.end))};
+}
+
+}  // namespace
+
+Result<Facts> infer(const ShapeOf& op, std::span<const Fact> in, InferCtx& ctx) {
+  if (!in[0].has_rank()) return Facts{Fact(DType::i64, Shape{ctx.mint("rank")})};
+  const Range range = range_of(op, in[0].rank());
+  Fact out(DType::i64, Shape{Dim(range.last - range.first)});
+  const auto& dims = in[0].shape().dims();
+  out.elems = std::vector<Dim>(dims.begin() + range.first, dims.begin() + range.last);
+  return Facts{std::move(out)};
+}
+
+Result<void> eval(const ShapeOf& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  const Tensor& x = in[0].tensor;
+  const Range range = range_of(op, x.rank());
+  TENON_OK(prepare_output(out[0], DType::i64, {range.last - range.first}));
+  std::copy(x.dims.begin() + range.first, x.dims.begin() + range.last, out[0].tensor.as<int64_t>().begin());
+  return {};
+}
+
+}  // namespace tenon::ops

@@ -1,0 +1,413 @@
+#include "tensor/dim.h"
+
+#include <algorithm>
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kLargest = int64_t{1} << 62;
+
+// Constants saturate: a dim beyond 2^62 fails at evaluation, it never wraps.
+int64_t clamp_add(int64_t a, int64_t b) {
+  int64_t out = 0;
+  if (__builtin_add_overflow(a, b, &out)) out = a > 0 ? kLargest : -kLargest;
+  return std::clamp(out, -kLargest, kLargest);
+}
+int64_t clamp_mul(int64_t a, int64_t b) {
+  int64_t out = 0;
+  if (__builtin_mul_overflow(a, b, &out)) out = (a > 0) == (b > 0) ? kLargest : -kLargest;
+  return std::clamp(out, -kLargest, kLargest);
+}
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+
+bool is_identifier(std::string_view name) {
+  if (name.empty() || name == "floordiv" || name == "mod" || name == "min" || name == "max") return false;
+  Scanner in(name);
+  return in.identifier() == name;
+}
+
+std::string key_of(const std::vector<DimAtomRef>& atoms) {
+  std::string out;
+  for (const DimAtomRef& atom : atoms) {
+    if (!out.empty()) out += '*';
+    out += atom->kind != DimAtom::Kind::symbol || is_identifier(atom->text) ? atom->text : quote(atom->text);
+  }
+  return out;
+}
+
+Dim atom_dim(DimAtom atom);
+
+}  // namespace
+
+Dim make_dim(int64_t constant, std::vector<Dim::Term> terms) {
+  std::vector<std::pair<std::string, Dim::Term>> keyed;
+  for (Dim::Term& term : terms) {
+    std::sort(term.atoms.begin(), term.atoms.end(), [](const DimAtomRef& a, const DimAtomRef& b) { return a->text < b->text; });
+    std::string key = key_of(term.atoms);
+    auto at = std::find_if(keyed.begin(), keyed.end(), [&](const auto& k) { return k.first == key; });
+    if (at == keyed.end()) {
+      keyed.emplace_back(std::move(key), std::move(term));
+    } else {
+      at->second.factor = clamp_add(at->second.factor, term.factor);
+    }
+  }
+  std::erase_if(keyed, [](const auto& k) { return k.second.factor == 0; });
+  std::sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  Dim out(std::clamp(constant, -kLargest, kLargest));
+  if (keyed.empty()) return out;
+  auto list = std::make_shared<std::vector<Dim::Term>>();
+  for (auto& [key, term] : keyed) list->push_back(std::move(term));
+  out.terms_ = std::move(list);
+  return out;
+}
+
+namespace {
+
+Dim atom_dim(DimAtom atom) {
+  Dim::Term term;
+  term.atoms.push_back(std::make_shared<const DimAtom>(std::move(atom)));
+  return make_dim(0, {std::move(term)});
+}
+
+Dim opaque(DimAtom::Kind kind, std::string_view name, const Dim& a, const Dim& b) {
+  return atom_dim({kind, strf("{}({}, {})", name, to_string(a), to_string(b)), a, b});
+}
+
+}  // namespace
+
+Dim Dim::symbol(std::string_view name) { return atom_dim({DimAtom::Kind::symbol, std::string(name), 0, 0}); }
+
+const std::vector<Dim::Term>& Dim::terms() const {
+  static const std::vector<Term> none;
+  return terms_ ? *terms_ : none;
+}
+
+std::optional<std::string_view> Dim::as_symbol() const {
+  if (!terms_ || constant_ != 0 || terms_->size() != 1) return std::nullopt;
+  const Term& term = terms_->front();
+  if (term.factor != 1 || term.atoms.size() != 1 || term.atoms[0]->kind != DimAtom::Kind::symbol) return std::nullopt;
+  return term.atoms[0]->text;
+}
+
+void Dim::collect(std::vector<std::string>& names) const {
+  for (const Term& term : terms()) {
+    for (const DimAtomRef& atom : term.atoms) {
+      if (atom->kind == DimAtom::Kind::symbol) {
+        if (std::find(names.begin(), names.end(), atom->text) == names.end()) names.push_back(atom->text);
+      } else {
+        atom->a.collect(names);
+        atom->b.collect(names);
+      }
+    }
+  }
+}
+
+Dim operator+(const Dim& a, const Dim& b) {
+  if (a.is_constant() && b.is_constant()) return Dim(clamp_add(a.constant_, b.constant_));
+  std::vector<Dim::Term> terms = a.terms();
+  terms.insert(terms.end(), b.terms().begin(), b.terms().end());
+  return make_dim(clamp_add(a.constant_, b.constant_), std::move(terms));
+}
+
+Dim operator-(const Dim& a, const Dim& b) { return a + Dim(-1) * b; }
+
+Dim operator*(const Dim& a, const Dim& b) {
+  if (a.is_constant() && b.is_constant()) return Dim(clamp_mul(a.constant_, b.constant_));
+  std::vector<Dim::Term> left = a.terms(), right = b.terms(), terms;
+  if (a.constant_ != 0) left.push_back({a.constant_, {}});
+  if (b.constant_ != 0) right.push_back({b.constant_, {}});
+  int64_t constant = 0;
+  for (const Dim::Term& x : left) {
+    for (const Dim::Term& y : right) {
+      Dim::Term product{clamp_mul(x.factor, y.factor), x.atoms};
+      product.atoms.insert(product.atoms.end(), y.atoms.begin(), y.atoms.end());
+      if (product.atoms.empty()) {
+        constant = clamp_add(constant, product.factor);
+      } else {
+        terms.push_back(std::move(product));
+      }
+    }
+  }
+  return make_dim(constant, std::move(terms));
+}
+
+std::optional<Dim> exact_div(const Dim& a, const Dim& b) {
+  if (b == Dim(0)) return std::nullopt;
+  if (a == b) return Dim(1);
+  Dim::Term divisor{b.constant_, {}};
+  if (!b.is_constant()) {
+    if (b.constant_ != 0 || b.terms().size() != 1) return std::nullopt;
+    divisor = b.terms().front();
+  }
+  std::vector<Dim::Term> terms = a.terms();
+  if (a.constant_ % divisor.factor != 0 || (a.constant_ != 0 && !divisor.atoms.empty())) return std::nullopt;
+  int64_t constant = a.constant_ / divisor.factor;
+  std::vector<Dim::Term> out;
+  for (Dim::Term& term : terms) {
+    if (term.factor % divisor.factor != 0) return std::nullopt;
+    term.factor /= divisor.factor;
+    for (const DimAtomRef& atom : divisor.atoms) {
+      auto at = std::find_if(term.atoms.begin(), term.atoms.end(), [&](const DimAtomRef& x) { return x->text == atom->text; });
+      if (at == term.atoms.end()) return std::nullopt;
+      term.atoms.erase(at);
+    }
+    if (term.atoms.empty()) {
+      constant = clamp_add(constant, term.factor);
+    } else {
+      out.push_back(std::move(term));
+    }
+  }
+  return make_dim(constant, std::move(out));
+}
+
+Dim floordiv(const Dim& a, const Dim& b) {
+  if (b == Dim(1)) return a;
+  if (a.is_constant() && b.is_constant() && b.constant_ != 0) return Dim(floor_div(a.constant_, b.constant_));
+  if (auto exact = exact_div(a, b)) return *exact;
+  if (b.is_constant() && b.constant_ > 1) {  // floor((k*q + r) / k) = q + floor(r / k): whole multiples come out
+    std::vector<Dim::Term> whole, rest;
+    for (const Dim::Term& term : a.terms()) (term.factor % b.constant_ == 0 ? whole : rest).push_back(term);
+    const int64_t out = floor_div(a.constant_, b.constant_);
+    if (!whole.empty() || out != 0) {
+      for (Dim::Term& term : whole) term.factor /= b.constant_;
+      const Dim inner = make_dim(a.constant_ - out * b.constant_, std::move(rest));
+      return make_dim(out, std::move(whole)) + floordiv(inner, b);
+    }
+  }
+  return opaque(DimAtom::Kind::floordiv, "floordiv", a, b);
+}
+
+Dim ceildiv(const Dim& a, const Dim& b) { return floordiv(a + b - 1, b); }
+
+Dim mod(const Dim& a, const Dim& b) {
+  if (a.is_constant() && b.is_constant() && b.constant_ != 0) return Dim(a.constant_ - floor_div(a.constant_, b.constant_) * b.constant_);
+  if (exact_div(a, b)) return Dim(0);
+  return opaque(DimAtom::Kind::mod, "mod", a, b);
+}
+
+Dim min(const Dim& a, const Dim& b) {
+  const Dim difference = a - b;
+  if (difference.is_constant()) return difference.constant_ <= 0 ? a : b;
+  return to_string(a) < to_string(b) ? opaque(DimAtom::Kind::min, "min", a, b) : opaque(DimAtom::Kind::min, "min", b, a);
+}
+
+Dim max(const Dim& a, const Dim& b) {
+  const Dim difference = a - b;
+  if (difference.is_constant()) return difference.constant_ >= 0 ? a : b;
+  return to_string(a) < to_string(b) ? opaque(DimAtom::Kind::max, "max", a, b) : opaque(DimAtom::Kind::max, "max", b, a);
+}
+
+bool operator==(const Dim& a, const Dim& b) {
+  if (a.constant_ != b.constant_ || a.is_constant() != b.is_constant()) return false;
+  if (a.is_constant() || a.terms_ == b.terms_) return true;
+  const auto &left = a.terms(), &right = b.terms();
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](const Dim::Term& x, const Dim::Term& y) {
+    return x.factor == y.factor && std::equal(x.atoms.begin(), x.atoms.end(), y.atoms.begin(), y.atoms.end(),
+                                              [](const DimAtomRef& p, const DimAtomRef& q) { return p == q || p->text == q->text; });
+  });
+}
+
+std::string to_string(const Dim& dim) {
+  std::string out;
+  for (const Dim::Term& term : dim.terms()) {
+    if (!out.empty() && term.factor >= 0) out += '+';
+    if (term.factor == -1) {
+      out += '-';
+    } else if (term.factor != 1) {
+      out += strf("{}*", term.factor);
+    }
+    out += key_of(term.atoms);
+  }
+  const int64_t constant = dim.constant_term();
+  if (out.empty()) return strf("{}", constant);
+  if (constant != 0) out += strf("{:+}", constant);
+  return out;
+}
+
+namespace {
+
+constexpr int kMaxNesting = 100;
+
+Result<Dim> parse_sum(Scanner& in, int depth);
+
+Result<Dim> parse_factor(Scanner& in, int depth) {
+  const char next = in.peek();
+  if (next >= '0' && next <= '9') {
+    TENON_TRY(value, in.integer());
+    return Dim(value);
+  }
+  if (in.accept("(")) {
+    TENON_TRY(inner, parse_sum(in, depth + 1));
+    TENON_OK(in.expect(")"));
+    return inner;
+  }
+  if (next == '"') {  // a symbol whose name is no identifier
+    TENON_TRY(name, in.quoted());
+    return Dim::symbol(name);
+  }
+  const std::string name(in.identifier());
+  if (name.empty()) return in.error("wanted a dim");
+  const bool call = name == "floordiv" || name == "mod" || name == "min" || name == "max";
+  if (!call || !in.accept("(")) return Dim::symbol(name);
+  TENON_TRY(a, parse_sum(in, depth + 1));
+  TENON_OK(in.expect(","));
+  TENON_TRY(b, parse_sum(in, depth + 1));
+  TENON_OK(in.expect(")"));
+  if (name == "floordiv") return floordiv(a, b);
+  if (name == "mod") return mod(a, b);
+  return name == "min" ? min(a, b) : max(a, b);
+}
+
+Result<Dim> parse_product(Scanner& in, int depth) {
+  TENON_TRY(first, parse_factor(in, depth));
+  Dim out = first;
+  while (in.accept("*")) {
+    TENON_TRY(next, parse_factor(in, depth));
+    out = out * next;
+  }
+  return out;
+}
+
+Result<Dim> parse_sum(Scanner& in, int depth) {
+  if (depth > kMaxNesting) return in.error("a dim is nested too deeply");
+  Dim out(0);
+  bool negative = in.accept("-");
+  while (true) {
+    TENON_TRY(term, parse_product(in, depth));
+    out = negative ? out - term : out + term;
+    if (in.accept("+")) {
+      negative = false;
+    } else if (in.accept("-")) {
+      negative = true;
+    } else {
+      return out;
+    }
+  }
+}
+
+}  // namespace
+
+Result<Dim> parse_dim(Scanner& in) { return parse_sum(in, 0); }
+
+namespace {
+
+Result<int64_t> atom_value(const DimAtom& atom, const DimValues& values) {
+  if (atom.kind == DimAtom::Kind::symbol) {
+    const auto at = values.find(atom.text);
+    if (at == values.end()) return fail("the size '{}' is not known yet", atom.text);
+    return at->second;
+  }
+  TENON_TRY(a, evaluate(atom.a, values));
+  TENON_TRY(b, evaluate(atom.b, values));
+  if (atom.kind == DimAtom::Kind::min) return std::min(a, b);
+  if (atom.kind == DimAtom::Kind::max) return std::max(a, b);
+  if (b == 0) return fail("{} divides by zero", atom.text);
+  const int64_t quotient = floor_div(a, b);
+  return atom.kind == DimAtom::Kind::floordiv ? quotient : a - quotient * b;
+}
+
+}  // namespace
+
+Result<int64_t> evaluate(const Dim& dim, const DimValues& values) {
+  int64_t sum = dim.constant_term();
+  for (const Dim::Term& term : dim.terms()) {
+    int64_t product = term.factor;
+    for (const DimAtomRef& atom : term.atoms) {
+      TENON_TRY(value, atom_value(*atom, values));
+      product = clamp_mul(product, value);
+    }
+    sum = clamp_add(sum, product);
+  }
+  if (sum >= kLargest || sum <= -kLargest) return fail("the size {} is beyond 2^62", to_string(dim));
+  return sum;
+}
+
+Dim substitute(const Dim& dim, const std::map<std::string, Dim, std::less<>>& with) {
+  Dim out(dim.constant_term());
+  for (const Dim::Term& term : dim.terms()) {
+    Dim product(term.factor);
+    for (const DimAtomRef& atom : term.atoms) {
+      if (atom->kind == DimAtom::Kind::symbol) {
+        const auto at = with.find(atom->text);
+        product = product * (at == with.end() ? Dim::symbol(atom->text) : at->second);
+        continue;
+      }
+      const Dim a = substitute(atom->a, with), b = substitute(atom->b, with);
+      switch (atom->kind) {
+        case DimAtom::Kind::floordiv: product = product * floordiv(a, b); break;
+        case DimAtom::Kind::mod: product = product * mod(a, b); break;
+        case DimAtom::Kind::min: product = product * min(a, b); break;
+        default: product = product * max(a, b); break;
+      }
+    }
+    out = out + product;
+  }
+  return out;
+}
+
+Dim Symbols::mint(std::string_view stem) {
+  std::string name;
+  do {
+    name = strf("{}.{}", stem, minted++);
+  } while (rows.contains(name));
+  rows[name] = {};
+  return Dim::symbol(name);
+}
+
+Interval Symbols::interval(const Dim& dim) const {
+  Interval sum{dim.constant_term(), dim.constant_term()};
+  for (const Dim::Term& term : dim.terms()) {
+    Interval product{1, 1};
+    for (const DimAtomRef& atom : term.atoms) {
+      Interval x{0, kLargest};
+      if (atom->kind == DimAtom::Kind::symbol) {
+        if (const auto at = rows.find(atom->text); at != rows.end()) x = at->second;
+      } else if (atom->kind == DimAtom::Kind::min || atom->kind == DimAtom::Kind::max) {
+        const Interval a = interval(atom->a), b = interval(atom->b);
+        x = atom->kind == DimAtom::Kind::min ? Interval{std::min(a.least, b.least), std::min(a.most, b.most)}
+                                             : Interval{std::max(a.least, b.least), std::max(a.most, b.most)};
+      } else if (const auto by = atom->b.constant(); by && *by > 0) {
+        const Interval a = interval(atom->a);
+        x = atom->kind == DimAtom::Kind::mod ? Interval{0, *by - 1} : Interval{floor_div(a.least, *by), floor_div(a.most, *by)};
+      } else {
+        x = {-kLargest, kLargest};
+      }
+      const int64_t ends[] = {clamp_mul(product.least, x.least), clamp_mul(product.least, x.most), clamp_mul(product.most, x.least),
+                              clamp_mul(product.most, x.most)};
+      product = {*std::min_element(ends, ends + 4), *std::max_element(ends, ends + 4)};
+    }
+    const int64_t a = clamp_mul(term.factor, product.least), b = clamp_mul(term.factor, product.most);
+    sum = {clamp_add(sum.least, std::min(a, b)), clamp_add(sum.most, std::max(a, b))};
+  }
+  return sum;
+}
+
+Known Symbols::known_equal(const Dim& a, const Dim& b) const {
+  if (a == b) return Known::yes;
+  const Interval difference = interval(a - b);
+  return difference.least > 0 || difference.most < 0 ? Known::no : Known::unknown;
+}
+
+Known Symbols::known_less(const Dim& a, const Dim& b) const {
+  const Interval difference = interval(a - b);
+  if (difference.most < 0) return Known::yes;
+  return difference.least >= 0 ? Known::no : Known::unknown;
+}
+
+const TypeRow& TypeOf<Dim>::row() {
+  static const TypeRow row = [] {
+    TypeRow r;
+    r.kind = TypeRow::Kind::leaf;
+    r.name = "dim";
+    r.print = [](const void* v, std::string& out) { out += to_string(*static_cast<const Dim*>(v)); };
+    r.parse = [](Scanner& in, void* v) -> Result<void> {
+      TENON_TRY(dim, parse_dim(in));
+      *static_cast<Dim*>(v) = dim;
+      return {};
+    };
+    return r;
+  }();
+  return row;
+}
+
+}  // namespace tenon
