@@ -14,7 +14,7 @@ struct ValueProtoView {
   Kind kind = Kind::none;
   std::string_view name;
   TensorView tensor;
-  SparseTensorView sparse_tensor;
+  std::shared_ptr<SparseTensorView> sparse_tensor;
   std::vector<ValueProtoView> elements;       // of a sequence; of an optional: none or one; of a map: its values, in order of the keys
   Kind element_kind = Kind::none;             // of a sequence or optional, also where it is empty
   int32_t key_type = kUndefined;              // map
