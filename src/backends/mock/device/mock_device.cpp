@@ -1,0 +1,176 @@
+#include "backends/mock/device/mock_device.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "engine/reference_api.h"
+
+namespace tenon::mock {
+namespace {
+
+using engine::CopyKind;
+using engine::KernelCall;
+using engine::KernelFn;
+
+/// Device memory is one file mapped twice: the address that plans see is protected, the queue's thread works through the other.
+struct Allocation {
+  std::byte* alias = nullptr;
+  size_t bytes = 0;
+};
+
+class Queue {
+ public:
+  Queue() : thread_([this] { work(); }) {}
+  ~Queue() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+    for (const auto& [address, allocation] : memory_) unmap(address, allocation);
+  }
+
+  Result<std::byte*> allocate(int64_t bytes) {
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    const size_t size = (static_cast<size_t>(bytes) + page) / page * page;
+    const int fd = ::memfd_create("tenon-mock", MFD_CLOEXEC);
+    if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(size)) != 0) {
+      if (fd >= 0) ::close(fd);
+      return fail(ErrorKind::out_of_memory, "no memory for {} bytes on the mock device", bytes);
+    }
+    void* address = ::mmap(nullptr, size, PROT_NONE, MAP_SHARED, fd, 0);
+    void* alias = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ::close(fd);
+    if (address == MAP_FAILED || alias == MAP_FAILED)
+      return fail(ErrorKind::out_of_memory, "cannot map {} bytes for the mock device", bytes);
+    std::memset(alias, 0xff, size);  // NaN: what no step wrote is seen
+    const std::lock_guard lock(mutex_);
+    memory_[static_cast<std::byte*>(address)] = {static_cast<std::byte*>(alias), size};
+    return static_cast<std::byte*>(address);
+  }
+
+  void release(std::byte* address) {
+    (void)synchronize();
+    const std::lock_guard lock(mutex_);
+    const auto at = memory_.find(address);
+    if (at == memory_.end()) return;
+    unmap(at->first, at->second);
+    memory_.erase(at);
+  }
+
+  /// The queue's own view of device memory; other addresses stay.
+  std::byte* alias_of(std::byte* address) {
+    const std::lock_guard lock(mutex_);
+    auto at = memory_.upper_bound(address);
+    if (at == memory_.begin()) return address;
+    --at;
+    const auto offset = static_cast<size_t>(address - at->first);
+    return offset < at->second.bytes ? at->second.alias + offset : address;
+  }
+
+  void push(std::function<Result<void>()> task) {
+    {
+      const std::lock_guard lock(mutex_);
+      tasks_.push_back(std::move(task));
+    }
+    wake_.notify_all();
+  }
+
+  Result<void> synchronize() {
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [&] { return tasks_.empty() && !busy_; });
+    Result<void> out = std::move(failure_);
+    failure_ = {};
+    return out;
+  }
+
+ private:
+  static void unmap(std::byte* address, const Allocation& allocation) {
+    ::munmap(address, allocation.bytes);
+    ::munmap(allocation.alias, allocation.bytes);
+  }
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [&] { return stop_ || !tasks_.empty(); });
+      if (tasks_.empty()) return;
+      const std::function<Result<void>()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      busy_ = true;
+      lock.unlock();
+      std::this_thread::sleep_for(std::chrono::microseconds(20));  // a host that does not wait reads what is not there yet
+      Result<void> done = task();
+      lock.lock();
+      if (!done.ok() && failure_.ok()) failure_ = std::move(done);
+      busy_ = false;
+      if (tasks_.empty()) idle_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_, idle_;
+  std::deque<std::function<Result<void>()>> tasks_;
+  std::map<std::byte*, Allocation> memory_;
+  Result<void> failure_;
+  bool busy_ = false, stop_ = false;
+  std::thread thread_;  // last: it runs on the members above
+};
+
+Queue& queue_of(void* queue) { return *static_cast<Queue*>(queue); }
+
+Result<void> run_reference(const KernelCall& call) {
+  TENON_TRY(api, engine::load_reference());
+  return api->run(*call.problem, call.in, call.out);
+}
+
+Result<void> launch(void* handle, KernelFn kernel, const KernelCall& call) {
+  Queue& queue = queue_of(handle);
+  queue.push([&queue, kernel, call]() -> Result<void> {
+    std::vector<HostValue> in(call.in.begin(), call.in.end()), out(call.out.begin(), call.out.end());
+    for (std::vector<HostValue>* list : {&in, &out})
+      for (HostValue& value : *list)
+        if (value.tensor.data) value.tensor.data = queue.alias_of(value.tensor.data);
+    return kernel({call.problem, in, out});
+  });
+  return {};
+}
+
+}  // namespace
+
+const engine::DeviceApi& device_api() {
+  static const engine::DeviceApi api = {
+      .name = "mock",
+      .host_memory = false,
+      .open = []() -> Result<void*> { return static_cast<void*>(new Queue); },
+      .close = [](void* queue) { delete static_cast<Queue*>(queue); },
+      .allocate = [](void* queue, int64_t bytes) { return queue_of(queue).allocate(bytes); },
+      .release = [](void* queue, std::byte* memory) { queue_of(queue).release(memory); },
+      .copy = [](void* handle, std::byte* to, const std::byte* from, int64_t bytes, CopyKind) -> Result<void> {
+        Queue& queue = queue_of(handle);
+        queue.push([&queue, to, from, bytes]() -> Result<void> {
+          if (bytes) std::memcpy(queue.alias_of(to), queue.alias_of(const_cast<std::byte*>(from)), static_cast<size_t>(bytes));
+          return {};
+        });
+        return {};
+      },
+      .resolve = [](const engine::CodeRef& code) -> Result<KernelFn> {
+        if (code.name == "reference_mock") return &run_reference;
+        return fail(ErrorKind::bad_engine, "the mock device has no kernel '{}'", code.name);
+      },
+      .launch = launch,
+      .synchronize = [](void* queue) { return queue_of(queue).synchronize(); },
+  };
+  return api;
+}
+
+}  // namespace tenon::mock
