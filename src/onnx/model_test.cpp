@@ -229,7 +229,7 @@ TEST(OnnxModel, InfersTheTypeOfOldAttributes) {
   };
   EXPECT_EQ(type_of([](pbf_writer& a) { a.add_float(2, 0); }), "f");
   EXPECT_EQ(type_of([](pbf_writer& a) { a.add_int64(8, 5); }), "ints");
-  EXPECT_EQ(type_of([](pbf_writer& a) { a.add_bytes(5, ""); }), "tensor");
+  EXPECT_EQ(type_of([](pbf_writer& a) { a.add_bytes(5, "\x10\x01"); }), "tensor");
   EXPECT_EQ(type_of([](pbf_writer&) {}), "undefined");
   EXPECT_NE(type_of([](pbf_writer& a) { a.add_int64(3, 5), a.add_float(2, 0); }).find("has no type and values of several"),
             std::string::npos);

@@ -92,7 +92,7 @@ TEST(OnnxPayload, RefusesWhatDoesNotAddUp) {
   EXPECT_TRUE(has(elements(kFloat, {1LL << 62, 2}, raw), "exceeds 64 bits"));
   EXPECT_TRUE(has(elements(kFloat, {1LL << 60}, raw), "size in bits exceeds 64 bits"));
   EXPECT_TRUE(has(elements(kFloat, {-1}, raw), "negative dim"));
-  EXPECT_TRUE(has(elements(kUndefined, {1}, raw), "elements of type 0 have no bytes"));
+  EXPECT_TRUE(has(elements(kUndefined, {1}, raw), "tensor 't' has no data type"));
   EXPECT_TRUE(has(elements(99, {1}, raw), "(unknown): elements of type 99"));
   EXPECT_TRUE(has(elements(kString, {2}, [](pbf_writer& t) { t.add_bytes(6, "a"); }), "has 1 strings, its dims want 2"));
   EXPECT_TRUE(has(from_int32(kUint8, {1}, {256}), "element 0 does not fit 1 bytes"));

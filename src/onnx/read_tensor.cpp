@@ -54,6 +54,7 @@ void read_external(Message& in, ExternalView& out) {
 }
 
 void check(Message& in, const TensorView& tensor) {
+  if (tensor.data_type == kUndefined) return in.fail_whole(strf("tensor '{}' has no data type", tensor.name));
   if (std::ranges::any_of(tensor.dims, [](int64_t dim) { return dim < 0; }))
     return in.fail_whole(strf("tensor '{}' has a negative dim", tensor.name));
   if (tensor.external && tensor.external->location.empty())
@@ -110,6 +111,8 @@ void read(Message in, SparseTensorView& out) {
   }
   if (std::ranges::any_of(out.dims, [](int64_t dim) { return dim < 0; }))
     in.fail_whole(strf("sparse tensor '{}' has a negative dim", out.values.name));
+  if (out.values.data_type == kUndefined || out.indices.data_type == kUndefined)
+    in.fail_whole(strf("sparse tensor '{}' lacks its values or its indices", out.values.name));
 }
 
 }  // namespace tenon::onnx
