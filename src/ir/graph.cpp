@@ -52,6 +52,27 @@ const Root* Module::find_root(std::string_view name) const {
   return nullptr;
 }
 
+std::vector<GraphId> live_graphs(const Module& module) {
+  std::vector<GraphId> out;
+  if (module.graphs.empty()) return out;
+  std::vector<bool> seen(module.graphs.size());
+  seen[0] = true;
+  out.push_back(GraphId{0});
+  for (size_t at = 0; at < out.size(); ++at) {
+    const Graph& graph = module[out[at]];
+    for (const NodeId id : graph.order) {
+      if (static_cast<size_t>(id) >= graph.nodes.size()) continue;
+      for (const GraphId region : graph[id].regions) {
+        const auto i = static_cast<size_t>(region);
+        if (i >= seen.size() || seen[i]) continue;
+        seen[i] = true;
+        out.push_back(region);
+      }
+    }
+  }
+  return out;
+}
+
 Facts facts_of(const Graph& graph, const Values& values) {
   Facts out;
   for (const ValueId id : values) out.push_back(id == ValueId::none ? Fact() : graph[id].fact);
@@ -63,10 +84,20 @@ Result<Facts> infer_node(Module& module, const Op& op, const Facts& in, const st
   ctx.symbols = &module.symbols;
   ctx.output_count = output_count;
   ctx.region = [&](int index, const Facts& facts) -> Result<Facts> {
-    TENON_CHECK(index < static_cast<int>(regions.size()), "region {} of {}", index, regions.size());
+    if (index < 0 || index >= static_cast<int>(regions.size())) return fail("wants a body {}, has {}", index, regions.size());
     return infer_region(module, regions[static_cast<size_t>(index)], facts);
   };
   return op.row().infer(op.attributes(), in, ctx);
+}
+
+Result<Facts> infer_node(Module& module, const Graph& graph, const Node& node) {
+  const size_t operands = node.epilogue_operands();
+  if (operands > node.in.size()) return fail("the epilogue wants {} operands, the node has {} inputs", operands, node.in.size());
+  const Values inputs(node.in.begin(), node.in.end() - static_cast<std::ptrdiff_t>(operands));
+  TENON_TRY(out, infer_node(module, node.op, facts_of(graph, inputs), node.regions, static_cast<int>(node.out.size())));
+  if (!node.epilogue.empty() && !out.empty() && !node.epilogue.results.empty())
+    out[0] = Fact(node.epilogue.type_of(node.epilogue.results[0]), out[0].shape());
+  return std::move(out);
 }
 
 Result<Facts> infer_region(Module& module, GraphId region, const Facts& in) {
@@ -78,8 +109,7 @@ Result<Facts> infer_region(Module& module, GraphId region, const Facts& in) {
     graph[graph.inputs[i].value].fact = std::move(fact);
   }
   for (const NodeId id : graph.order) {
-    const Values inputs(graph[id].in.begin(), graph[id].in.end() - static_cast<std::ptrdiff_t>(graph[id].epilogue_operands()));
-    TENON_TRY(out, infer_node(module, graph[id].op, facts_of(graph, inputs), graph[id].regions, static_cast<int>(graph[id].out.size())));
+    TENON_TRY(out, infer_node(module, graph, graph[id]));
     for (size_t i = 0; i < out.size() && i < graph[id].out.size(); ++i) graph[graph[id].out[i]].fact = std::move(out[i]);
   }
   Facts out;

@@ -88,9 +88,14 @@ struct Module {
   const Root* find_root(std::string_view name) const;
 };
 
+/// The main graph and every region that is reachable from it, parents first. A broken module (ids out of range, a region in itself)
+/// gives each graph at most once.
+std::vector<GraphId> live_graphs(const Module& module);
 Facts facts_of(const Graph& graph, const Values& values);
 /// Infers the outputs of a node that is about to exist: row.infer, entering regions.
 Result<Facts> infer_node(Module& module, const Op& op, const Facts& in, const std::vector<GraphId>& regions, int output_count);
+/// The same for a node that exists: its operands without the epilogue's, the type of output 0 as the epilogue leaves it.
+Result<Facts> infer_node(Module& module, const Graph& graph, const Node& node);
 /// Infers every node of a region anew from the facts of its inputs; returns the facts of its outputs.
 Result<Facts> infer_region(Module& module, GraphId region, const Facts& in);
 

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 
-#include "ops/if.h"
-#include "ops/loop.h"
+#include "ops/control.h"
 #include "ops/pointwise.h"
-#include "ops/scan.h"
 
 namespace tenon::lower {
 namespace {

@@ -1,2 +1,0 @@
-
-BprobabilitiesJ(Uêİ<*>Ë=ƒ=P ‹=Äx=ÅeN=Z!>P:`==É=Ì²–>

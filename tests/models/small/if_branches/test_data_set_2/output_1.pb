@@ -1,1 +1,0 @@
-Bpicked_flatJ6¾Õü¿h˜¾

@@ -1,1 +1,0 @@
-Bpicked_flatJ†P‘>)Ž?¸Ù>

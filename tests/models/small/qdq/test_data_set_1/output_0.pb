@@ -1,2 +1,0 @@
-
-Blogits_int8JoAb´ò's:b®î
