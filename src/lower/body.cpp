@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
-#include "ops/control.h"
+#include "ops/if.h"
+#include "ops/loop.h"
 #include "ops/pointwise.h"
+#include "ops/scan.h"
 
 namespace tenon::lower {
 namespace {

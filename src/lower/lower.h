@@ -15,4 +15,10 @@ struct Target {
 /// targets share them.
 Result<engine::Plan> lower(const ir::Module& module, const Target& target, std::vector<engine::Blob>& blobs);
 
+/// The problem of a node, epilogue included; a ReferenceProblem when the row has its own evaluator or cannot say one before run time.
+Result<engine::Problem> problem_of(const ir::Graph& graph, const ir::Node& node);
+
+/// The graph's text for the file; the constants in it join the blobs.
+std::string keep_graph(const ir::Module& module, std::vector<engine::Blob>& blobs);
+
 }  // namespace tenon::lower

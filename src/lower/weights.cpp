@@ -2,20 +2,17 @@
 
 #include <algorithm>
 
-#include "base/hash.h"
+#include "ir/contents.h"
+#include "ir/text.h"
 
 namespace tenon::lower {
 namespace {
 
-std::string constant_name(const Tensor& tensor) {
-  uint64_t seed = hash_text(to_string(tensor.dtype));
-  seed = hash_text(to_string(tensor.dims), seed);
-  if (tensor.dtype == DType::str) {
-    for (const std::string& s : tensor.as<std::string>()) seed = hash_text(s, seed + 1);
-  } else {
-    seed = hash_bytes(tensor.view(), seed);
-  }
-  return strf("#{:016x}", seed);
+std::string constant_name(uint64_t hash) { return strf("#{:016x}", hash); }
+
+void add_blob(std::vector<engine::Blob>& blobs, std::string name, bool root, const Tensor& data) {
+  const auto same = [&](const engine::Blob& blob) { return blob.name == name; };
+  if (std::none_of(blobs.begin(), blobs.end(), same)) blobs.push_back({std::move(name), root, data});
 }
 
 }  // namespace
@@ -55,13 +52,10 @@ Result<engine::WeightSource> Weights::source(const ir::Graph& graph, ir::ValueId
   const ir::Value& v = graph[value];
   if (const auto at = prepared_.find({&graph, value}); at != prepared_.end()) return at->second;
   const bool root = v.is_root();
-  std::string name = root ? v.root : constant_name(*v.fact.constant);
-  const auto same = [&](const engine::Blob& blob) { return blob.name == name; };
-  if (std::none_of(blobs_.begin(), blobs_.end(), same)) {
-    const ir::Root* row = root ? module_.find_root(name) : nullptr;
-    if (root && !row) return fail("the graph names the root '{}', which the module lacks", name);
-    blobs_.push_back({name, root, root ? row->data : *v.fact.constant});
-  }
+  std::string name = root ? v.root : constant_name(ir::content_hash(*v.fact.constant));
+  const ir::Root* row = root ? module_.find_root(name) : nullptr;
+  if (root && !row) return fail("the graph names the root '{}', which the module lacks", name);
+  add_blob(blobs_, name, root, root ? row->data : *v.fact.constant);
   return engine::WeightSource{.blob = std::move(name)};
 }
 
@@ -97,6 +91,14 @@ Result<int64_t> Weights::row(const ir::Graph& graph, ir::ValueId value) {
   const auto [at, fresh] = rows_.try_emplace({from.blob, {from.prep, from.output}}, static_cast<int64_t>(plan_.weights.size()));
   if (fresh) plan_.weights.push_back(from);
   return at->second;
+}
+
+std::string keep_graph(const ir::Module& module, std::vector<engine::Blob>& blobs) {
+  ir::Blobs contents;
+  std::string text = ir::to_string(module, &contents);
+  for (const auto& [hash, tensor] : contents.constants) add_blob(blobs, constant_name(hash), false, tensor);
+  for (const ir::Root& root : module.roots) add_blob(blobs, root.name, true, root.data);
+  return text;
 }
 
 }  // namespace tenon::lower

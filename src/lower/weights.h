@@ -27,8 +27,6 @@ class Weights {
   std::map<std::pair<std::string, std::pair<int64_t, int64_t>>, int64_t> rows_;
 };
 
-/// The problem of a node, epilogue included; a ReferenceProblem when the row has its own evaluator or cannot say one before run time.
-Result<engine::Problem> problem_of(const ir::Graph& graph, const ir::Node& node);
 engine::Problem reference_problem(const Op& op);
 std::string origin_text(const ir::Node& node);
 

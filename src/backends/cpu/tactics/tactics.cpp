@@ -1,0 +1,30 @@
+#include "backends/cpu/tactics/tactics.h"
+
+namespace tenon::cpu {
+namespace {
+
+/// Any problem, by the plain evaluators of the reference library.
+tune::Tactic reference_tactic() {
+  return {
+      .name = "reference",
+      .supports = [](const engine::Problem&) { return engine::Verdict{}; },
+      .estimate_us = [](const engine::Problem&) { return 1e6; },
+      .build = [](const engine::Problem&) -> Result<engine::Kernel> {
+        return engine::Kernel{.launches = {{.code = {.name = "reference"}}}};
+      },
+  };
+}
+
+}  // namespace
+
+const tune::Backend& backend() {
+  static const tune::Tactic rows[] = {
+#define TENON_CPU_TACTIC(name) name(),
+#include "backends/cpu/tactics/tactics.def"
+#undef TENON_CPU_TACTIC
+  };
+  static const tune::Backend self = {.name = "cpu", .caps = [](const engine::Problem&) { return engine::Verdict{}; }, .tactics = rows};
+  return self;
+}
+
+}  // namespace tenon::cpu

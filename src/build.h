@@ -1,0 +1,30 @@
+// Model → engine bytes. The table of contents of the build side is build.cpp.
+#pragma once
+#include <algorithm>
+#include <functional>
+
+#include "base/log.h"
+#include "ir/graph.h"
+#include "lower/lower.h"
+#include "onnx/import.h"
+
+namespace tenon {
+
+struct BuildOptions {
+  /// Plans to make, best first; the portable plan is always added. "cpu", or "mock" (tests: steps split over the host and a second device).
+  std::vector<std::string> targets = {"cpu"};
+  /// Dims of inputs, in place of what the model says.
+  std::map<std::string, Dims, std::less<>> input_dims;
+  std::vector<std::string> disabled_passes;
+  std::string stop_after;  // the pass after which the pipeline ends
+  Log log;
+  /// Stage, and the share of the whole that is done (0..1). Returning false cancels the build.
+  std::function<bool(std::string_view stage, double share)> progress;
+};
+
+Result<Bytes> build_engine(ir::Module module, const BuildOptions& options);
+Result<Bytes> build_engine(const onnx::Model& model, const BuildOptions& options);
+/// `path`: an ONNX file. External data is looked for beside it.
+Result<Bytes> build_engine_from_file(const std::string& path, const BuildOptions& options);
+
+}  // namespace tenon

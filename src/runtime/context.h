@@ -1,0 +1,42 @@
+// Context: runs an engine for one caller at a time. Cheap; many contexts share one engine and its weights.
+#pragma once
+#include "runtime/frame.h"
+
+namespace tenon::runtime {
+
+class Context {
+ public:
+  static Result<std::unique_ptr<Context>> create(std::shared_ptr<const Engine> engine);
+
+  const Engine& engine() const { return *engine_; }
+  /// Position of a name among the inputs or outputs; errors list the names there are.
+  Result<size_t> input_index(std::string_view name) const;
+  Result<size_t> output_index(std::string_view name) const;
+
+  /// The value is kept until it is replaced; its memory may be the caller's.
+  Result<void> set_input(size_t index, HostValue value);
+  /// The caller's memory for an output; a tensor without data takes it back.
+  Result<void> set_output(size_t index, Tensor memory);
+  /// Runs. Errors: a missing input, wrong types or shapes, no memory.
+  Result<void> run();
+  /// After run(): dims and data. Memory of this context is reused by the next run unless a copy of the value is kept.
+  const HostValue& output(size_t index) const { return outputs_[index]; }
+  /// The shapes that outputs will have, as far as the inputs' shapes alone decide it.
+  Result<std::vector<std::optional<Dims>>> output_shapes() const;
+  /// Bytes of activations for the inputs' shapes, and the least any placement could need.
+  Result<MemoryUse> memory_use();
+
+ private:
+  Context() = default;
+  std::shared_ptr<const Engine> engine_;
+  std::unique_ptr<Queues> queues_;
+  std::unique_ptr<Frame> frame_;
+  std::vector<HostValue> inputs_, outputs_;
+  std::vector<Tensor> wanted_;
+  std::shared_ptr<const WeightSet> weights_;
+};
+
+/// Symbols and numbers of the inputs' shapes only: the values that the given shapes bind.
+Result<MemoryUse> memory_for(std::shared_ptr<const Engine> engine, const DimValues& values);
+
+}  // namespace tenon::runtime

@@ -1,0 +1,194 @@
+#include "runtime/engine.h"
+
+#include <set>
+
+#include "backends/cpu/device/cpu_device.h"
+#include "backends/mock/device/mock_device.h"
+#include "base/file.h"
+#include "engine/reference_api.h"
+
+namespace tenon::runtime {
+namespace {
+
+/// (row, space) of every weight buffer of a body and of the bodies in it.
+void collect_weights(const engine::Body& body, std::set<std::pair<int64_t, int64_t>>& out) {
+  for (const engine::Buffer& buffer : body.buffers)
+    if (buffer.kind == engine::BufferKind::weight) out.insert({buffer.index, buffer.space});
+  for (const engine::Segment& segment : body.segments)
+    for (const engine::Region& region : segment.region)
+      for (const engine::Body& inner : region.bodies) collect_weights(inner, out);
+}
+
+}  // namespace
+
+const engine::DeviceApi* find_device_api(std::string_view name) {
+  for (const engine::DeviceApi* api : {&cpu::device_api(), &mock::device_api()})
+    if (api->name == name) return api;
+  return nullptr;
+}
+
+WeightSet::~WeightSet() {
+  for (const DeviceMemory& memory : device_memory_) memory.api->release(memory.queue, memory.memory);
+}
+
+Result<std::shared_ptr<Engine>> Engine::load_file(const std::string& path, const LoadOptions& options) {
+  TENON_TRY(file, MappedFile::open(path));
+  auto engine = load(file->bytes(), file, options);
+  if (!engine.ok()) return std::move(engine.error()).within(strf("loading '{}'", path));
+  return engine;
+}
+
+Result<std::shared_ptr<Engine>> Engine::load(ByteView bytes, std::shared_ptr<const void> keep_alive, const LoadOptions& options) {
+  std::vector<engine::StalePlan> stale;
+  TENON_TRY(image, engine::read_engine(bytes, std::move(keep_alive), {.verify_weights = options.verify_weights}, &stale));
+  auto out = std::shared_ptr<Engine>(new Engine);
+  out->image_ = std::move(image);
+  TENON_OK(out->choose_plan(options, stale));
+  for (const std::string& name : out->plan_->devices) {
+    const engine::DeviceApi* api = find_device_api(name);
+    TENON_TRY(queue, api->open());
+    out->devices_.push_back(api);
+    out->queues_.push_back(queue);
+  }
+  TENON_OK(out->resolve_kernels(out->plan_->main));
+  TENON_TRY(weights, out->make_weights());
+  out->weights_ = std::move(weights);
+  return out;
+}
+
+Engine::~Engine() {
+  weights_.reset();
+  for (size_t i = 0; i < queues_.size(); ++i) devices_[i]->close(queues_[i]);
+}
+
+Result<void> Engine::choose_plan(const LoadOptions& options, const std::vector<engine::StalePlan>& stale) {
+  const auto missing = [](const engine::Plan& plan) -> std::string {
+    for (const std::string& device : plan.devices)
+      if (!find_device_api(device)) return device;
+    return {};
+  };
+  for (const engine::StalePlan& plan : stale)
+    options.log(Severity::warning, "the plan for '{}' is not used: {}; another plan of the file runs instead", plan.target, plan.why);
+  if (!options.target.empty()) {
+    plan_ = image_.find_plan(options.target);
+    if (!plan_) {
+      std::vector<std::string> names;
+      for (const engine::Plan& plan : image_.plans) names.push_back(plan.target);
+      return fail(ErrorKind::not_found, "the engine has no plan for '{}', it has: {}", options.target, join(names, ", "));
+    }
+    if (const std::string device = missing(*plan_); !device.empty())
+      return fail(ErrorKind::not_found, "the plan for '{}' wants the device '{}', which this build lacks", options.target, device);
+    return {};
+  }
+  for (const engine::Plan& plan : image_.plans)  // in the file's order: the builder puts the best first
+    if (missing(plan).empty()) {
+      plan_ = &plan;
+      return {};
+    }
+  return fail(ErrorKind::not_found, "no plan of the engine runs on this machine");
+}
+
+Result<void> Engine::resolve_kernels(const engine::Body& body) {
+  for (const engine::Segment& segment : body.segments) {
+    for (const engine::Step& step : segment.steps) {
+      std::vector<engine::KernelFn>& list = kernels_[&step];
+      for (const engine::Variant& variant : step.variants) {
+        if (step.problem.as<engine::TransferProblem>()) {
+          list.push_back(nullptr);  // the device's own copy
+          continue;
+        }
+        if (variant.kernel.launches.size() != 1)
+          return fail(ErrorKind::bad_engine, "step '{}' has {} launches", step.name, variant.kernel.launches.size());
+        TENON_TRY(kernel, devices_[static_cast<size_t>(step.device)]->resolve(variant.kernel.launches[0].code));
+        list.push_back(kernel);
+      }
+    }
+    for (const engine::Region& region : segment.region)
+      for (const engine::Body& inner : region.bodies) TENON_OK(resolve_kernels(inner));
+  }
+  return {};
+}
+
+Result<std::shared_ptr<WeightSet>> Engine::make_weights() const {
+  auto out = std::make_shared<WeightSet>();
+  std::unordered_map<std::string_view, const Tensor*> blobs;
+  for (const engine::Blob& blob : image_.blobs) blobs.emplace(blob.name, &blob.data);
+  std::vector<std::vector<HostValue>> prepared(plan_->preps.size());
+  const auto find = [&](const engine::WeightSource& source) -> Result<Tensor> {
+    if (source.prep >= 0) return prepared[static_cast<size_t>(source.prep)][static_cast<size_t>(source.output)].tensor;
+    const auto at = blobs.find(source.blob);
+    if (at == blobs.end()) return fail(ErrorKind::bad_engine, "the plan wants the blob '{}', which the file lacks", source.blob);
+    return *at->second;
+  };
+  for (size_t i = 0; i < plan_->preps.size(); ++i) {
+    const engine::Prep& prep = plan_->preps[i];
+    if (prep.pack != "problem" || prep.version != 1)
+      return fail(ErrorKind::bad_engine, "preparation '{}' wants {} version {}, which this build lacks", prep.name, prep.pack,
+                  prep.version);
+    std::vector<HostValue> in;
+    for (const engine::WeightSource& source : prep.in) {
+      TENON_TRY(tensor, find(source));
+      in.emplace_back(std::move(tensor));
+    }
+    prepared[i].resize(prep.out.size());
+    TENON_TRY(api, engine::load_reference());
+    auto done = api->run(prep.problem, in, prepared[i]);
+    for (size_t k = 0; done.ok() && k < prep.out.size(); ++k) {
+      const Tensor& got = prepared[i][k].tensor;
+      if (got.dtype != prep.out[k].dtype || !(tenon::Shape::of(got.dims) == prep.out[k].shape))
+        done =
+            fail(ErrorKind::bad_engine, "gives {}{}, the plan says {}", to_string(got.dtype), to_string(got.dims), to_string(prep.out[k]));
+    }
+    if (!done.ok()) return std::move(done.error()).within(strf("preparing weights for '{}'", prep.name));
+  }
+  std::set<std::pair<int64_t, int64_t>> wanted;
+  collect_weights(plan_->main, wanted);
+  for (const auto& [row, space] : wanted) {
+    TENON_TRY(tensor, find(plan_->weights[static_cast<size_t>(row)]));
+    const engine::DeviceApi* api = devices_[static_cast<size_t>(space)];
+    if (!api->host_memory) {
+      if (tensor.dtype == DType::str) return fail(ErrorKind::bad_engine, "a weight of strings cannot lie on the device '{}'", api->name);
+      void* queue = queues_[static_cast<size_t>(space)];
+      TENON_TRY(memory, api->allocate(queue, tensor.bytes()));
+      out->device_memory_.push_back({api, queue, memory});
+      TENON_OK(api->copy(queue, memory, tensor.data, tensor.bytes(), engine::CopyKind::to_device));
+      TENON_OK(api->synchronize(queue));
+      tensor = Tensor::wrap(tensor.dtype, tensor.dims, memory);
+    }
+    out->tensors_[{row, space}] = std::move(tensor);
+  }
+  return out;
+}
+
+std::shared_ptr<const WeightSet> Engine::weights() const {
+  const std::lock_guard lock(mutex_);
+  return weights_;
+}
+
+Result<void> Engine::refit(std::string_view root, const Tensor& data) {
+  const std::lock_guard lock(mutex_);
+  engine::Blob* row = nullptr;
+  for (engine::Blob& blob : image_.blobs)
+    if (blob.root && blob.name == root) row = &blob;
+  if (!row) return fail(ErrorKind::not_found, "the engine has no weight named '{}' that can be refitted", root);
+  if (row->data.dtype != data.dtype || row->data.dims != data.dims)
+    return fail("weight '{}' is {}{}, got {}{}", root, to_string(row->data.dtype), to_string(row->data.dims), to_string(data.dtype),
+                to_string(data.dims));
+  TENON_TRY(copy, Tensor::allocate(data.dtype, data.dims));
+  std::copy(data.view().begin(), data.view().end(), copy.data);
+  std::swap(row->data, copy);
+  auto fresh = make_weights();
+  if (!fresh.ok()) {
+    std::swap(row->data, copy);
+    return std::move(fresh).error();
+  }
+  weights_ = std::move(*fresh);
+  return {};
+}
+
+Result<Bytes> Engine::serialize() const {
+  const std::lock_guard lock(mutex_);
+  return engine::write_engine(image_);
+}
+
+}  // namespace tenon::runtime

@@ -1,0 +1,97 @@
+// Frame: runs one Body again and again. It owns the arenas of the body, keeps what it worked out per shape, and holds the frames of
+// the regions in it. A frame serves one caller at a time.
+#pragma once
+#include <deque>
+#include <map>
+#include <memory>
+
+#include "runtime/engine.h"
+#include "runtime/memory.h"
+
+namespace tenon::runtime {
+
+/// A queue per device of the plan, of one context.
+class Queues {
+ public:
+  static Result<std::unique_ptr<Queues>> open(const Engine& engine);
+  ~Queues();
+  const engine::DeviceApi& api(int64_t device) const { return engine_.device(device); }
+  void* queue(int64_t device) const { return queues_[static_cast<size_t>(device)]; }
+  /// Waits for every device but the host.
+  Result<void> synchronize();
+  bool pending = false;
+
+ private:
+  explicit Queues(const Engine& engine) : engine_(engine) {}
+  const Engine& engine_;
+  std::vector<void*> queues_;
+};
+
+/// What the placement of one set of shapes needs.
+struct MemoryUse {
+  int64_t bytes = 0, lower_bound = 0;
+};
+
+class Frame {
+ public:
+  Frame(const Engine& engine, const engine::Body& body, Queues& queues);
+  ~Frame();
+
+  /// `outer`: values of the enclosing body's symbols. `outputs`: a tensor with data receives the result there (its bytes must suffice);
+  /// an absent value receives one that this frame or the caller's copies own.
+  Result<void> run(const WeightSet& weights, std::span<const HostValue> inputs, const DimValues& outer, std::vector<HostValue>& outputs);
+  /// Values of the body's symbols from the inputs' dims; errors name the input.
+  Result<DimValues> bind_inputs(std::span<const HostValue> inputs, const DimValues& outer) const;
+  /// Places the buffers whose sizes follow from `values` alone, without running.
+  Result<MemoryUse> memory_use(const DimValues& values);
+
+ private:
+  struct Chunk;        // the arena memory of one stage in one space
+  struct StepCall;     // a step with numbers in place of dims
+  struct SegmentPlan;  // the calls of a segment for one set of sizes
+  struct ShapePlan;    // all segments for one set of input shapes
+
+  void find_stages();
+  Result<ShapePlan*> shape_plan();
+  std::vector<int64_t> key_of(int64_t stage) const;
+  Result<void> place_stage(ShapePlan& shapes, int64_t stage);
+  Result<void> prepare_segment(ShapePlan& shapes, int64_t segment);
+  Result<void> prepare_operand(const engine::Operand& operand, bool output, StepCall& call, std::vector<HostValue>& list);
+  Result<void> run_segment(ShapePlan& shapes, int64_t segment);
+  Result<void> set_operands(StepCall& call, bool outputs);
+  Result<void> launch(StepCall& call);
+  Result<void> check_step(const StepCall& call);
+  Result<void> after_step(const engine::Step& step, StepCall& call);
+  Result<void> bind_defines(const std::vector<std::string>& defines, const std::vector<engine::Operand>& out,
+                            std::span<const HostValue> values);
+  Result<std::byte*> arena_address(int64_t buffer) const;
+  Result<HostValue*> stored(int64_t buffer);
+  Result<HostValue> load(const engine::Operand& operand);
+  Result<void> run_region(const engine::Region& region);
+  Result<void> run_branch(const engine::Region& region, std::vector<HostValue> in, std::vector<HostValue>& out);
+  Result<void> run_loop(const engine::Region& region, std::vector<HostValue> in, std::vector<HostValue>& out);
+  Result<void> run_scan(const engine::Region& region, std::vector<HostValue> in, std::vector<HostValue>& out);
+  Result<void> run_body(const engine::Body& body, std::span<const HostValue> in, std::vector<HostValue>& out);
+  Result<void> finish(std::vector<HostValue>& outputs);
+  Result<void> poison(bool check);
+
+  const Engine& engine_;
+  const engine::Body& body_;
+  Queues& queues_;
+  const WeightSet* weights_ = nullptr;
+  const WeightSet* prepared_for_ = nullptr;
+  // Stages: a stage begins at the segment where new symbols become known.
+  std::map<std::string, int64_t, std::less<>> symbol_stage_;
+  std::vector<int64_t> buffer_stage_;
+  std::vector<bool> stage_begins_;
+  std::vector<int64_t> set_of_, sets_;                                              // alias set of each buffer; the buffers that lead one
+  std::map<std::pair<int64_t, int64_t>, Chunk> chunks_;                             // (stage, space)
+  std::deque<std::pair<std::vector<int64_t>, std::unique_ptr<ShapePlan>>> shapes_;  // most recent first
+  ShapePlan* current_ = nullptr;
+  DimValues values_;
+  std::vector<HostValue> stored_;  // inputs, outputs and slots, by buffer
+  std::vector<HostValue> kept_outputs_;
+  std::map<const engine::Body*, std::unique_ptr<Frame>> children_;
+};
+
+}  // namespace tenon::runtime

@@ -1,0 +1,314 @@
+// Executing a body whose shapes are worked out.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/env.h"
+#include "engine/reference_api.h"
+#include "runtime/frame.h"
+#include "runtime/frame_parts.h"
+
+namespace tenon::runtime {
+namespace {
+
+using engine::Buffer;
+using engine::BufferKind;
+
+bool poison_wanted() {
+  static const bool wanted = knob_int("poison") != 0;
+  return wanted;
+}
+bool check_wanted() {
+  static const bool wanted = knob_int("check_steps") != 0;
+  return wanted;
+}
+bool sync_wanted() {
+  static const bool wanted = knob_int("sync") != 0;
+  return wanted;
+}
+
+}  // namespace
+
+Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inputs, const DimValues& outer,
+                        std::vector<HostValue>& outputs) {
+  weights_ = &weights;
+  TENON_TRY(values, bind_inputs(inputs, outer));
+  values_ = std::move(values);
+  TENON_TRY(shapes, shape_plan());
+  current_ = shapes;
+  for (HostValue& value : stored_) value = {};
+  for (size_t i = 0; i < inputs.size(); ++i) stored_[static_cast<size_t>(body_.inputs[i].operand.buffer)] = inputs[i];
+  outputs.resize(body_.outputs.size());
+  for (size_t i = 0; i < body_.buffers.size(); ++i)
+    if (body_.buffers[i].kind == BufferKind::output) stored_[i] = outputs[static_cast<size_t>(body_.buffers[i].index)];
+  for (size_t i = 0; i < body_.segments.size(); ++i) {
+    const auto segment = static_cast<int64_t>(i);
+    if (stage_begins_[i]) {
+      TENON_OK(place_stage(*shapes, segment));
+      for (const auto& [key, use] : shapes->memory) {
+        if (key.first != segment) continue;
+        Chunk& chunk = chunks_[key];
+        if (chunk.bytes >= use.bytes && chunk.memory) continue;
+        TENON_OK(queues_.synchronize());
+        if (chunk.memory) queues_.api(key.second).release(queues_.queue(key.second), chunk.memory);
+        chunk = {};
+        TENON_TRY(memory, queues_.api(key.second).allocate(queues_.queue(key.second), use.bytes + kGuardBytes));
+        chunk = {memory, use.bytes};
+      }
+    }
+    if (segment == 0 && poison_wanted()) TENON_OK(poison(false));
+    TENON_OK(prepare_segment(*shapes, segment));
+    TENON_OK(run_segment(*shapes, segment));
+    for (const engine::Region& region : body_.segments[i].region) {
+      auto done = run_region(region);
+      if (!done.ok()) return std::move(done.error()).within(region.name);
+    }
+  }
+  TENON_OK(queues_.synchronize());
+  if (poison_wanted()) TENON_OK(poison(true));
+  return finish(outputs);
+}
+
+Result<void> Frame::poison(bool check) {
+  for (const auto& [key, chunk] : chunks_) {
+    if (!chunk.memory || !queues_.api(key.second).host_memory) continue;
+    std::byte* guard = chunk.memory + chunk.bytes;
+    if (!check) {
+      std::memset(chunk.memory, 0xff, static_cast<size_t>(chunk.bytes + kGuardBytes));
+    } else if (std::any_of(guard, guard + kGuardBytes, [](std::byte b) { return b != std::byte{0xff}; })) {
+      return fail(ErrorKind::bad_engine, "a step wrote behind the end of an arena");
+    }
+  }
+  return {};
+}
+
+Result<std::byte*> Frame::arena_address(int64_t buffer) const {
+  const auto i = static_cast<size_t>(buffer);
+  const auto at = chunks_.find({buffer_stage_[i], body_.buffers[i].space});
+  if (at == chunks_.end() || !at->second.memory) return fail(ErrorKind::bad_engine, "buffer {} is used before its size is known", buffer);
+  return at->second.memory + current_->offsets[i];
+}
+
+/// The place of an input, output or slot; an output gets its memory at first use.
+Result<HostValue*> Frame::stored(int64_t buffer) {
+  const Buffer& row = body_.buffers[static_cast<size_t>(buffer)];
+  HostValue& value = stored_[static_cast<size_t>(buffer)];
+  if (row.kind != BufferKind::output) return &value;
+  const auto index = static_cast<size_t>(row.index);
+  const engine::Port& port = body_.outputs[index];
+  TENON_TRY(dims, evaluate(port.type.shape, values_));
+  if (value.kind == HostValue::Kind::tensor && value.tensor.defined()) {  // the caller's memory, or this run's
+    if (value.tensor.dims == dims) return &value;
+    TENON_TRY(elems, checked_elems(dims));
+    if (value.tensor.dtype != port.type.dtype || value.tensor.bytes() < bytes_of(port.type.dtype, elems))
+      return fail("output '{}' needs {} bytes for {}{}, its memory has {}", port.name, bytes_of(port.type.dtype, elems),
+                  to_string(port.type.dtype), to_string(dims), value.tensor.bytes());
+    value.tensor.dims = dims;
+    return &value;
+  }
+  HostValue& kept = kept_outputs_[index];
+  if (!(kept.tensor.owner.use_count() == 1 && kept.tensor.dims == dims && kept.tensor.dtype == port.type.dtype)) {
+    TENON_TRY(fresh, Tensor::allocate(port.type.dtype, dims));
+    kept = HostValue(std::move(fresh));
+  }
+  value = kept;
+  return &value;
+}
+
+Result<void> Frame::set_operands(StepCall& call, bool outputs) {
+  const std::vector<engine::Operand>& operands = outputs ? call.step->out : call.step->in;
+  std::vector<HostValue>& values = outputs ? call.out : call.in;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const engine::Operand& operand = operands[i];
+    if (operand.buffer < 0) continue;
+    const Buffer& buffer = body_.buffers[static_cast<size_t>(operand.buffer)];
+    const int64_t offset = operand.offset.constant().value_or(0);
+    if (buffer.kind == BufferKind::arena) {
+      TENON_TRY(address, arena_address(operand.buffer));
+      values[i].tensor.data = address + offset;
+    } else if (buffer.kind == BufferKind::weight) {
+      if (values[i].kind == HostValue::Kind::absent) {
+        values[i] = HostValue(weights_->get(buffer.index, buffer.space));
+      } else {
+        values[i].tensor.data = weights_->get(buffer.index, buffer.space).data + offset;
+      }
+    } else {
+      TENON_TRY(value, stored(operand.buffer));
+      if (buffer.kind == BufferKind::slot || !operand.type.is_tensor() || !operand.type.shape.has_rank()) {
+        if (outputs) {
+          values[i] = {};
+        } else {
+          values[i] = *value;
+        }
+        continue;
+      }
+      const int64_t elems = values[i].tensor.elems();
+      const bool fits = operand.type.dtype == DType::str ? value->tensor.elems() == elems
+                                                         : value->tensor.bytes() >= offset + bytes_of(operand.type.dtype, elems);
+      if (!fits || value->tensor.dtype != operand.type.dtype)
+        return fail(ErrorKind::bad_engine, "step '{}': an operand of {} does not fit its value", call.step->name, to_string(operand.type));
+      values[i].tensor.data = value->tensor.data + offset;
+    }
+  }
+  return {};
+}
+
+Result<void> Frame::launch(StepCall& call) {
+  const engine::Step& step = *call.step;
+  const engine::DeviceApi& api = queues_.api(step.device);
+  void* queue = queues_.queue(step.device);
+  if (step.device != 0) queues_.pending = true;
+  if (call.transfer_bytes < 0) return api.launch(queue, call.kernel, {&call.problem, call.in, call.out});
+  const bool up = body_.buffers[static_cast<size_t>(step.out[0].buffer)].space == step.device;
+  return api.copy(queue, call.out[0].tensor.data, call.in[0].tensor.data, call.transfer_bytes,
+                  up ? engine::CopyKind::to_device : engine::CopyKind::to_host);
+}
+
+Result<void> Frame::run_segment(ShapePlan& shapes, int64_t segment) {
+  for (StepCall& call : shapes.segments[static_cast<size_t>(segment)].calls) {
+    const engine::Step& step = *call.step;
+    const auto run = [&]() -> Result<void> {
+      if (!step.waits.empty()) TENON_OK(queues_.synchronize());
+      TENON_OK(set_operands(call, false));
+      TENON_OK(set_operands(call, true));
+      std::vector<HostValue> before;
+      if (check_wanted() && step.device == 0)
+        for (const HostValue& value : call.in) {
+          before.push_back(value);
+          if (value.kind != HostValue::Kind::tensor) continue;
+          TENON_TRY(copy, clone(value.tensor));
+          before.back().tensor = std::move(copy);
+        }
+      TENON_OK(launch(call));
+      if (sync_wanted()) TENON_OK(queues_.synchronize());
+      if (!before.empty()) {
+        std::swap(before, call.in);
+        auto same = check_step(call);
+        std::swap(before, call.in);
+        TENON_OK(std::move(same));
+      }
+      return after_step(step, call);
+    };
+    auto done = run();
+    if (!done.ok()) {
+      (void)queues_.synchronize();
+      return std::move(done.error()).within(step.name);
+    }
+  }
+  return {};
+}
+
+/// TENON_CHECK_STEPS: the same problem on the reference, on copies of the inputs.
+Result<void> Frame::check_step(const StepCall& call) {
+  if (call.transfer_bytes >= 0) return {};
+  TENON_TRY(api, engine::load_reference());
+  std::vector<HostValue> wanted(call.out.size());
+  TENON_OK(api->run(call.problem, call.in, wanted));
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].kind != HostValue::Kind::tensor || call.out[i].kind != HostValue::Kind::tensor || wanted[i].tensor.dtype == DType::str)
+      continue;
+    const Tensor &a = wanted[i].tensor, &b = call.out[i].tensor;
+    for (int64_t e = 0; e < a.elems() && e < b.elems(); ++e) {
+      const double x = element_as_double(a, e), y = element_as_double(b, e);
+      if ((std::isnan(x) && std::isnan(y)) || std::abs(x - y) <= 1e-3 * std::abs(x) + 1e-5) continue;
+      return fail("differs from the reference: output {} element {} is {}, the reference says {}; reproduce with: tenon bench \"{}\"", i, e,
+                  y, x, engine::to_string(call.problem));
+    }
+  }
+  return {};
+}
+
+Result<void> Frame::after_step(const engine::Step& step, StepCall& call) {
+  for (size_t i = 0; i < step.out.size(); ++i) {
+    const engine::Operand& operand = step.out[i];
+    if (operand.buffer < 0 || body_.buffers[static_cast<size_t>(operand.buffer)].kind != BufferKind::slot) continue;
+    if (operand.type.is_tensor() && operand.type.dtype != call.out[i].tensor.dtype && call.out[i].kind == HostValue::Kind::tensor)
+      return fail(ErrorKind::bad_engine, "output {} is {}, the plan says {}", i, to_string(call.out[i].tensor.dtype),
+                  to_string(operand.type));
+    stored_[static_cast<size_t>(operand.buffer)] = call.out[i];
+  }
+  return bind_defines(step.defines, step.out, call.out);
+}
+
+Result<void> Frame::bind_defines(const std::vector<std::string>& defines, const std::vector<engine::Operand>& out,
+                                 std::span<const HostValue> values) {
+  for (const std::string& name : defines) {
+    bool found = false;
+    for (size_t i = 0; i < out.size() && !found; ++i) {
+      const ValueType& type = out[i].type;
+      if (!type.is_tensor() || !type.shape.has_rank() || values[i].kind != HostValue::Kind::tensor ||
+          values[i].tensor.rank() != type.shape.rank())
+        continue;
+      for (int64_t d = 0; d < type.shape.rank() && !found; ++d) {
+        if (type.shape[d].as_symbol() != name) continue;
+        values_[name] = values[i].tensor.dims[static_cast<size_t>(d)];
+        found = true;
+      }
+    }
+    if (!found) return fail(ErrorKind::bad_engine, "no output shows the size '{}'", name);
+  }
+  return {};
+}
+
+/// A value for a region: dense tensors in arenas are shown in place.
+Result<HostValue> Frame::load(const engine::Operand& operand) {
+  if (operand.buffer < 0) return HostValue{};
+  const Buffer& buffer = body_.buffers[static_cast<size_t>(operand.buffer)];
+  HostValue out;
+  if (buffer.kind == BufferKind::arena) {
+    TENON_TRY(address, arena_address(operand.buffer));
+    TENON_TRY(dims, evaluate(operand.type.shape, values_));
+    TENON_TRY(elems, checked_elems(dims));
+    if (bytes_of(operand.type.dtype, elems) > current_->capacities[static_cast<size_t>(operand.buffer)])
+      return fail(ErrorKind::bad_engine, "a value of {} does not fit its buffer", to_string(operand.type));
+    return HostValue(Tensor::wrap(operand.type.dtype, dims, address));
+  }
+  if (buffer.kind == BufferKind::weight) {
+    out = HostValue(weights_->get(buffer.index, buffer.space));
+  } else {
+    TENON_TRY(value, stored(operand.buffer));
+    out = *value;
+  }
+  if (out.kind != HostValue::Kind::tensor || !operand.type.is_tensor() || !operand.type.shape.has_rank()) return out;
+  const auto dims = evaluate(operand.type.shape, values_);  // a view shows the bytes under another shape
+  if (dims.ok() && *dims != out.tensor.dims) {
+    TENON_TRY(elems, checked_elems(*dims));
+    if (elems != out.tensor.elems())
+      return fail(ErrorKind::bad_engine, "a value of {} has shape {}", to_string(operand.type), to_string(out.tensor.dims));
+    out.tensor.dims = *dims;
+  }
+  return out;
+}
+
+Result<void> Frame::finish(std::vector<HostValue>& outputs) {
+  for (size_t i = 0; i < body_.outputs.size(); ++i) {
+    const engine::Port& port = body_.outputs[i];
+    TENON_TRY(value, load(port.operand));
+    const bool wanted = outputs[i].kind == HostValue::Kind::tensor && outputs[i].tensor.data != nullptr;
+    if (value.kind != HostValue::Kind::tensor) {
+      outputs[i] = std::move(value);
+      continue;
+    }
+    if (!wanted) {
+      if (!value.tensor.owner) {
+        TENON_TRY(copy, clone(value.tensor));
+        value.tensor = std::move(copy);
+      }
+      outputs[i] = std::move(value);
+      continue;
+    }
+    Tensor& to = outputs[i].tensor;
+    if (value.tensor.data != to.data) {
+      if (to.dtype != value.tensor.dtype || (to.dtype != DType::str && to.bytes() < value.tensor.bytes()))
+        return fail("output '{}' needs {} bytes for {}{}, its memory has {}", port.name, value.tensor.bytes(),
+                    to_string(value.tensor.dtype), to_string(value.tensor.dims), to.bytes());
+      if (value.tensor.bytes() && to.dtype != DType::str)
+        std::memcpy(to.data, value.tensor.data, static_cast<size_t>(value.tensor.bytes()));
+    }
+    to.dims = value.tensor.dims;
+  }
+  for (HostValue& value : stored_) value = {};  // the next run's outputs reuse this one's memory unless the caller kept it
+  return {};
+}
+
+}  // namespace tenon::runtime

@@ -1,0 +1,1 @@
+BboxesJÀ™#B¥A(*ˆB	`ÈAlµ6À„[A¼ŸÂA =9BÙ¢'B¨EBïY6B(î0B|ê Bp”À’¡/BðòA¬EAeBPdÙA4*{B|ê Bp”À’¡/BðòA0¸àA’Ør@L]B(XAÂÍWBÎçs@Ø„fBö›A,þ8Bí3_BBµGBmÜpBëAã—A/¿Bå\ºA¿BÐRÔAóÇrBõàBZÇ§AÒÇ~Aáž@Bë´¢A

@@ -1,0 +1,1 @@
+Bpicked_flatJ6¾Õü¿h˜¾

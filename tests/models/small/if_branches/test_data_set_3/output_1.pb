@@ -1,0 +1,1 @@
+Bpicked_flatJ†P‘>)Ž?¸Ù>

@@ -1,0 +1,2 @@
+
+Blogits_int8JoAb´ò's:b®î
