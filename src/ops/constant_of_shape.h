@@ -1,0 +1,14 @@
+// ConstantOfShape: dims and a value of one element, repeated.
+#pragma once
+#include "ops/row.h"
+
+namespace tenon::ops {
+
+struct ConstantOfShape {
+  static constexpr std::string_view kName = "ConstantOfShape";
+  static constexpr auto kFields = std::tuple{};
+};
+Result<Facts> infer(const ConstantOfShape& op, std::span<const Fact> in, InferCtx& ctx);
+Result<void> eval(const ConstantOfShape& op, std::span<const HostValue> in, std::span<HostValue> out);
+
+}  // namespace tenon::ops

@@ -1,0 +1,14 @@
+// Range: start, limit, delta (scalars of one type) → start, start + delta, … below limit.
+#pragma once
+#include "ops/row.h"
+
+namespace tenon::ops {
+
+struct Range {
+  static constexpr std::string_view kName = "Range";
+  static constexpr auto kFields = std::tuple{};
+};
+Result<Facts> infer(const Range& op, std::span<const Fact> in, InferCtx& ctx);
+Result<void> eval(const Range& op, std::span<const HostValue> in, std::span<HostValue> out);
+
+}  // namespace tenon::ops

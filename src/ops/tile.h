@@ -1,0 +1,14 @@
+// Tile: x, repeats (one per dim).
+#pragma once
+#include "ops/row.h"
+
+namespace tenon::ops {
+
+struct Tile {
+  static constexpr std::string_view kName = "Tile";
+  static constexpr auto kFields = std::tuple{};
+};
+Result<Facts> infer(const Tile& op, std::span<const Fact> in, InferCtx& ctx);
+Result<void> eval(const Tile& op, std::span<const HostValue> in, std::span<HostValue> out);
+
+}  // namespace tenon::ops
