@@ -52,7 +52,7 @@ inline const std::vector<OpRow>& table() {
   return rows;
 }
 template <class T>
-Op make(T attributes = {}) {
+Op make_op(T attributes = {}) {
   for (const OpRow& row : table())
     if (row.name == T::kName) return Op(row, std::make_shared<T>(std::move(attributes)));
   return {};

@@ -173,10 +173,10 @@ Module random_module(uint32_t seed) {
       Values in{values[below(static_cast<uint32_t>(values.size()))]};
       while (below(2)) in.push_back(below(4) ? values[below(static_cast<uint32_t>(values.size()))] : ValueId::none);
       const bool branch = i == 0 && g == 0 && graphs == 3;
-      Op op = test_ops::make(test_ops::Join{});
-      if (branch) op = test_ops::make(test_ops::Branch{});
+      Op op = test_ops::make_op(test_ops::Join{});
+      if (branch) op = test_ops::make_op(test_ops::Branch{});
       if (!branch && below(2))
-        op = test_ops::make(test_ops::Unary{static_cast<int64_t>(below(3)), below(9) / 7.0, name(), Dims(below(4), 1)});
+        op = test_ops::make_op(test_ops::Unary{static_cast<int64_t>(below(3)), below(9) / 7.0, name(), Dims(below(4), 1)});
       Facts out(1 + below(2), graph[in[0]].fact);
       for (Fact& fact : out) fact = Fact(fact.type);
       if (op.name() == "Unary" || branch) out.resize(1);
