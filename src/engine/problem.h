@@ -88,20 +88,22 @@ constexpr auto enum_names(ReduceKind) {
   return std::array<std::string_view, 12>{"sum", "mean",       "max",     "min",         "prod",    "l1",
                                           "l2",  "sum_square", "log_sum", "log_sum_exp", "arg_max", "arg_min"};
 }
-/// Reduces `axes` (sorted, non-negative) of in; the output's shape may keep them as 1 or not. arg_*: one axis, i64 result.
+/// Reduces `axes` (sorted, non-negative) of in; keepdims: they stay as dims of 1. arg_*: one axis, i64 result.
 struct ReduceProblem {
   ReduceKind kind = ReduceKind::sum;
   DType in = DType::f32, out = DType::f32;
   Shape shape;
   std::vector<int64_t> axes;
   bool last_index = false;  // arg_*: of equal values, the last
+  bool keepdims = true;
   Epilogue epilogue;
   static constexpr std::string_view kName = "reduce";
   static constexpr auto kFields =
       std::tuple{Field{1, "kind", &ReduceProblem::kind},        Field{2, "in", &ReduceProblem::in},
                  Field{3, "out", &ReduceProblem::out},          Field{4, "shape", &ReduceProblem::shape},
                  Field{5, "axes", &ReduceProblem::axes},        Field{6, "last_index", &ReduceProblem::last_index},
-                 Field{7, "epilogue", &ReduceProblem::epilogue}};
+                 Field{7, "epilogue", &ReduceProblem::epilogue},
+                                             Field{8, "keepdims", &ReduceProblem::keepdims}};
 };
 
 enum class NormKind : uint8_t { softmax, log_softmax, layer, rms };

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "ir/contents.h"
 #include "ir/text.h"
 
 namespace tenon::lower {
 namespace {
 
-std::string constant_name(uint64_t hash) { return strf("#{:016x}", hash); }
+std::string constant_name(const Tensor& tensor) {
+  return strf("#{:016x}", hash_text(strf("{}{}", to_string(tensor.dtype), to_string(tensor.dims)), ir::content_hash(tensor)));
+}
 
 void add_blob(std::vector<engine::Blob>& blobs, std::string name, bool root, const Tensor& data) {
   const auto same = [&](const engine::Blob& blob) { return blob.name == name; };
@@ -52,7 +55,7 @@ Result<engine::WeightSource> Weights::source(const ir::Graph& graph, ir::ValueId
   const ir::Value& v = graph[value];
   if (const auto at = prepared_.find({&graph, value}); at != prepared_.end()) return at->second;
   const bool root = v.is_root();
-  std::string name = root ? v.root : constant_name(ir::content_hash(*v.fact.constant));
+  std::string name = root ? v.root : constant_name(*v.fact.constant);
   const ir::Root* row = root ? module_.find_root(name) : nullptr;
   if (root && !row) return fail("the graph names the root '{}', which the module lacks", name);
   add_blob(blobs_, name, root, root ? row->data : *v.fact.constant);
@@ -96,7 +99,7 @@ Result<int64_t> Weights::row(const ir::Graph& graph, ir::ValueId value) {
 std::string keep_graph(const ir::Module& module, std::vector<engine::Blob>& blobs) {
   ir::Blobs contents;
   std::string text = ir::to_string(module, &contents);
-  for (const auto& [hash, tensor] : contents.constants) add_blob(blobs, constant_name(hash), false, tensor);
+  for (const auto& [hash, tensor] : contents.constants) add_blob(blobs, constant_name(tensor), false, tensor);
   for (const ir::Root& root : module.roots) add_blob(blobs, root.name, true, root.data);
   return text;
 }

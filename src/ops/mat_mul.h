@@ -1,0 +1,16 @@
+// MatMul: NumPy's matmul of a and b, either of them with its last two dims swapped first.
+#pragma once
+#include "ops/row.h"
+
+namespace tenon::ops {
+
+struct MatMul {
+  bool trans_a = false, trans_b = false;
+  static constexpr std::string_view kName = "MatMul";
+  static constexpr auto kFields = std::tuple{Field{1, "trans_a", &MatMul::trans_a}, Field{2, "trans_b", &MatMul::trans_b}};
+  static constexpr OpTraits kTraits = {.anchor = true};
+};
+Result<Facts> infer(const MatMul& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const MatMul& op, std::span<const Fact> in, std::span<const Fact> out);
+
+}  // namespace tenon::ops

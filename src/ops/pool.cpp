@@ -1,0 +1,50 @@
+#include "ops/pool.h"
+
+namespace tenon::ops {
+namespace {
+
+Result<Slide> slide_of(const Pool& op, const Shape& x) {
+  Window window{.strides = op.strides, .dilations = op.dilations, .pads = op.pads, .auto_pad = op.auto_pad, .ceil_mode = op.ceil_mode};
+  for (const int64_t k : op.kernel) {
+    if (k < 1) return fail("kernel_shape must be at least 1, got {}", k);
+    window.kernel.push_back(k);
+  }
+  return slide(window, std::span(x.dims()).subspan(2));
+}
+
+}  // namespace
+
+Result<Facts> infer(const Pool& op, std::span<const Fact> in, InferCtx& ctx) {
+  if (in.empty()) return fail("x is wanted");
+  Shape out = Shape::unknown();
+  if (in[0].has_rank()) {
+    const Shape& x = in[0].shape();
+    TENON_OK(check_spatial(x, "X"));
+    TENON_TRY(window, slide_of(op, x));
+    out = Shape{x[0], x[1]};
+    out.dims().insert(out.dims().end(), window.out.begin(), window.out.end());
+  }
+  Facts facts{Fact(in[0].dtype(), out)};
+  if (ctx.output_count > 1) facts.push_back(Fact(DType::i64, out));
+  return facts;
+}
+
+Result<engine::Problem> problem(const Pool& op, std::span<const Fact> in, std::span<const Fact>) {
+  if (!in[0].has_rank()) return fail(ErrorKind::unsupported, "the rank is not known");
+  const Shape& x = in[0].shape();
+  TENON_TRY(window, slide_of(op, x));
+  engine::PoolProblem pool{.kind = op.kind, .type = in[0].dtype(), .n = x[0], .c = x[1]};
+  pool.in_spatial.assign(x.dims().begin() + 2, x.dims().end());
+  pool.out_spatial = window.out;
+  pool.pads = window.pads_begin;
+  pool.pads_end = window.pads_end;
+  pool.kernel = op.kernel;
+  pool.strides = window.strides;
+  pool.dilations = window.dilations;
+  pool.count_include_pad = op.count_include_pad;
+  pool.p = op.p;
+  pool.column_major_index = op.column_major_index;
+  return engine::Problem(std::move(pool));
+}
+
+}  // namespace tenon::ops

@@ -1,0 +1,14 @@
+// Slice: ONNX Slice-13; inputs x, starts, ends, axes?, steps?.
+#pragma once
+#include "ops/row.h"
+
+namespace tenon::ops {
+
+struct Slice {
+  static constexpr std::string_view kName = "Slice";
+  static constexpr std::tuple<> kFields{};
+};
+Result<Facts> infer(const Slice& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const Slice& op, std::span<const Fact> in, std::span<const Fact> out);
+
+}  // namespace tenon::ops
