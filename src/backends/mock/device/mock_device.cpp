@@ -20,23 +20,13 @@ using engine::CopyKind;
 using engine::KernelCall;
 using engine::KernelFn;
 
-/// Device memory is one file mapped twice: the address that plans see is protected, the queue's thread works through the other.
-struct Allocation {
-  std::byte* alias = nullptr;
-  size_t bytes = 0;
-};
-
-class Queue {
+/// Device memory is one file mapped twice: the address that plans see is protected, queues work through the other. All queues of the
+/// process share it, as contexts share an engine's weights.
+class Memory {
  public:
-  Queue() : thread_([this] { work(); }) {}
-  ~Queue() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
-    for (const auto& [address, allocation] : memory_) unmap(address, allocation);
+  static Memory& instance() {
+    static Memory memory;
+    return memory;
   }
 
   Result<std::byte*> allocate(int64_t bytes) {
@@ -50,31 +40,55 @@ class Queue {
     void* address = ::mmap(nullptr, size, PROT_NONE, MAP_SHARED, fd, 0);
     void* alias = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ::close(fd);
-    if (address == MAP_FAILED || alias == MAP_FAILED)
+    if (address == MAP_FAILED || alias == MAP_FAILED) {
+      if (address != MAP_FAILED) ::munmap(address, size);
+      if (alias != MAP_FAILED) ::munmap(alias, size);
       return fail(ErrorKind::out_of_memory, "cannot map {} bytes for the mock device", bytes);
+    }
     std::memset(alias, 0xff, size);  // NaN: what no step wrote is seen
     const std::lock_guard lock(mutex_);
-    memory_[static_cast<std::byte*>(address)] = {static_cast<std::byte*>(alias), size};
+    rows_[static_cast<std::byte*>(address)] = {static_cast<std::byte*>(alias), size};
     return static_cast<std::byte*>(address);
   }
 
   void release(std::byte* address) {
-    (void)synchronize();
     const std::lock_guard lock(mutex_);
-    const auto at = memory_.find(address);
-    if (at == memory_.end()) return;
-    unmap(at->first, at->second);
-    memory_.erase(at);
+    const auto at = rows_.find(address);
+    if (at == rows_.end()) return;
+    ::munmap(at->first, at->second.bytes);
+    ::munmap(at->second.alias, at->second.bytes);
+    rows_.erase(at);
   }
 
-  /// The queue's own view of device memory; other addresses stay.
+  /// The queues' own view of device memory; other addresses stay.
   std::byte* alias_of(std::byte* address) {
     const std::lock_guard lock(mutex_);
-    auto at = memory_.upper_bound(address);
-    if (at == memory_.begin()) return address;
+    auto at = rows_.upper_bound(address);
+    if (at == rows_.begin()) return address;
     --at;
     const auto offset = static_cast<size_t>(address - at->first);
     return offset < at->second.bytes ? at->second.alias + offset : address;
+  }
+
+ private:
+  struct Row {
+    std::byte* alias = nullptr;
+    size_t bytes = 0;
+  };
+  std::mutex mutex_;
+  std::map<std::byte*, Row> rows_;
+};
+
+class Queue {
+ public:
+  Queue() : thread_([this] { work(); }) {}
+  ~Queue() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
   }
 
   void push(std::function<Result<void>()> task) {
@@ -94,11 +108,6 @@ class Queue {
   }
 
  private:
-  static void unmap(std::byte* address, const Allocation& allocation) {
-    ::munmap(address, allocation.bytes);
-    ::munmap(allocation.alias, allocation.bytes);
-  }
-
   void work() {
     std::unique_lock lock(mutex_);
     while (true) {
@@ -120,7 +129,6 @@ class Queue {
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
   std::deque<std::function<Result<void>()>> tasks_;
-  std::map<std::byte*, Allocation> memory_;
   Result<void> failure_;
   bool busy_ = false, stop_ = false;
   std::thread thread_;  // last: it runs on the members above
@@ -134,12 +142,11 @@ Result<void> run_reference(const KernelCall& call) {
 }
 
 Result<void> launch(void* handle, KernelFn kernel, const KernelCall& call) {
-  Queue& queue = queue_of(handle);
-  queue.push([&queue, kernel, call]() -> Result<void> {
+  queue_of(handle).push([kernel, call]() -> Result<void> {
     std::vector<HostValue> in(call.in.begin(), call.in.end()), out(call.out.begin(), call.out.end());
     for (std::vector<HostValue>* list : {&in, &out})
       for (HostValue& value : *list)
-        if (value.tensor.data) value.tensor.data = queue.alias_of(value.tensor.data);
+        if (value.tensor.data) value.tensor.data = Memory::instance().alias_of(value.tensor.data);
     return kernel({call.problem, in, out});
   });
   return {};
@@ -153,12 +160,16 @@ const engine::DeviceApi& device_api() {
       .host_memory = false,
       .open = []() -> Result<void*> { return static_cast<void*>(new Queue); },
       .close = [](void* queue) { delete static_cast<Queue*>(queue); },
-      .allocate = [](void* queue, int64_t bytes) { return queue_of(queue).allocate(bytes); },
-      .release = [](void* queue, std::byte* memory) { queue_of(queue).release(memory); },
+      .allocate = [](void*, int64_t bytes) { return Memory::instance().allocate(bytes); },
+      .release =
+          [](void* queue, std::byte* memory) {
+            (void)queue_of(queue).synchronize();
+            Memory::instance().release(memory);
+          },
       .copy = [](void* handle, std::byte* to, const std::byte* from, int64_t bytes, CopyKind) -> Result<void> {
-        Queue& queue = queue_of(handle);
-        queue.push([&queue, to, from, bytes]() -> Result<void> {
-          if (bytes) std::memcpy(queue.alias_of(to), queue.alias_of(const_cast<std::byte*>(from)), static_cast<size_t>(bytes));
+        queue_of(handle).push([to, from, bytes]() -> Result<void> {
+          Memory& memory = Memory::instance();
+          if (bytes) std::memcpy(memory.alias_of(to), memory.alias_of(const_cast<std::byte*>(from)), static_cast<size_t>(bytes));
           return {};
         });
         return {};
