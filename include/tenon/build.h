@@ -1,7 +1,8 @@
 // tenon/build.h: from a network to an engine file. Links against libtenon; what it builds runs with run.h alone.
 //
 //   tenon::Network network;
-//   if (auto parsed = network.parse_onnx_file("digits.onnx"); !parsed) return report(parsed.error().message);
+//   tenon::OnnxParser parser(network);
+//   if (auto parsed = parser.parse_file("digits.onnx"); !parsed) return report(parsed.error().message);
 //   tenon::Builder builder;
 //   auto file = builder.build(network, {.targets = {"cpu"}});
 //   auto engine = tenon::Runtime().deserialize(*file);
@@ -128,11 +129,6 @@ class Network {
   Network(Network&& other) noexcept;
   Network& operator=(Network&& other) noexcept;
 
-  /// Fills an empty network from an ONNX file; external data is looked for beside it. Errors: all that the importer found, one a line.
-  Status parse_onnx_file(const std::string& path);
-  /// The same from bytes, which are copied. External data is looked for in `folder`.
-  Status parse_onnx(std::span<const std::byte> bytes, const std::string& folder = ".");
-
   Result<Tensor> add_input(std::string_view name, DType dtype, Shape shape);
   /// A float constant with a name and dims can be replaced by refit once the engine exists; others are fixed.
   Result<Tensor> add_constant(const Weights& weights, std::string_view name = {});
@@ -165,16 +161,40 @@ class Network {
 
  private:
   friend class Builder;
+  friend class OnnxParser;
   std::unique_ptr<struct NetworkImpl> impl_;
+};
+
+struct ParseOptions {
+  /// Dims of inputs, in place of what the file says.
+  std::map<std::string, std::vector<int64_t>, std::less<>> input_dims = {};
+  Logger logger = {};
+};
+
+/// Fills an empty network from ONNX.
+class OnnxParser {
+ public:
+  /// `network` must outlive the parser.
+  explicit OnnxParser(Network& network, ParseOptions options = {}) : network_(network), options_(std::move(options)) {}
+  /// External data is looked for beside the file. Errors: the file cannot be read; all that is wrong with the model, one a line.
+  Status parse_file(const std::string& path);
+  /// The same from bytes, which are copied. External data is looked for in `folder`.
+  Status parse(std::span<const std::byte> bytes, const std::string& folder = ".");
+  /// What was wrong with the model, one entry for each node.
+  const std::vector<std::string>& errors() const { return errors_; }
+
+ private:
+  Status fill(const struct OnnxSource& source);
+  Network& network_;
+  ParseOptions options_;
+  std::vector<std::string> errors_;
 };
 
 /// How to build.
 struct BuilderConfig {
   /// Plans to make, best first. The portable plan, which any CPU runs, is always there too.
   std::vector<std::string> targets = {"cpu"};
-  /// Dims of inputs, in place of what the network says; inputs keep their other dims as they are.
-  std::map<std::string, std::vector<int64_t>, std::less<>> input_dims = {};
-  std::vector<std::string> disabled_passes = {};
+  std::vector<std::string> disabled_passes = {};  // of those that make a network faster, by name
   /// Called with the stage and the share of the work that is done, 0 to 1. Returning false cancels the build.
   std::function<bool(std::string_view stage, double share)> progress = {};
 };

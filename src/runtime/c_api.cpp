@@ -3,10 +3,6 @@
 
 #include "base/file.h"
 
-#ifndef TENON_VERSION
-#define TENON_VERSION "0.1.0"
-#endif
-
 namespace tenon::c_api {
 namespace {
 
