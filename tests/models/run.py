@@ -114,7 +114,7 @@ def check_graph(tenon: Path, regrow: Any, folder: Path, name: str) -> str:
     np.savez(folder / "inputs.npz", **inputs)
     outputs = folder / "outputs.npz"
     command = [str(tenon), "run", str(folder / "model.onnx"), "--input", str(folder / "inputs.npz")]
-    command += ["--save-outputs", str(outputs), "--quiet"]
+    command += ["--save-outputs", str(outputs)]
     outputs.unlink(missing_ok=True)
     try:
         done = subprocess.run(
