@@ -1,0 +1,170 @@
+// tenon bench: latency of a whole engine, or of the CPU kernel of one problem.
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "engine/device.h"
+#include "engine/reference_api.h"
+#include "problem_io.h"
+#include "source.h"
+#include "tune/tactic.h"
+#include "values.h"
+
+namespace tenon::cli {
+namespace {
+
+struct Options {
+  Source source;
+  double seconds = 3, warmup = 0.3;
+  int64_t iterations = 0;
+  uint64_t seed = 0;
+  bool check = false;
+};
+
+struct Timing {
+  std::vector<double> us;  // sorted
+  double wall_seconds = 0;
+
+  double percentile(double share) const {
+    const auto at = static_cast<size_t>(std::ceil(share * static_cast<double>(us.size())));
+    return us[std::clamp<size_t>(at, 1, us.size()) - 1];
+  }
+  double mean() const {
+    double sum = 0;
+    for (const double x : us) sum += x;
+    return sum / static_cast<double>(us.size());
+  }
+  double per_second() const { return static_cast<double>(us.size()) / wall_seconds; }
+};
+
+/// Runs `job` for the warm-up, then for `seconds` or exactly `iterations` times. The warm-up does at least one run.
+template <class Job>
+Result<Timing> measure(const Options& options, Job job) {
+  const double warm_until = seconds_now() + options.warmup;
+  do {
+    TENON_OK(job());
+  } while (seconds_now() < warm_until);
+  Timing out;
+  const double start = seconds_now();
+  double now = start;
+  while (out.us.empty() ||
+         (options.iterations > 0 ? static_cast<int64_t>(out.us.size()) < options.iterations : now - start < options.seconds)) {
+    TENON_OK(job());
+    const double after = seconds_now();
+    out.us.push_back((after - now) * 1e6);
+    now = after;
+  }
+  out.wall_seconds = now - start;
+  std::sort(out.us.begin(), out.us.end());
+  return out;
+}
+
+Json timing_json(const Timing& t) {
+  return {{"runs", t.us.size()},          {"mean_us", t.mean()},    {"p50_us", t.percentile(0.5)}, {"p90_us", t.percentile(0.9)},
+          {"p99_us", t.percentile(0.99)}, {"min_us", t.us.front()}, {"max_us", t.us.back()},       {"runs_per_second", t.per_second()}};
+}
+
+void print_timing(const Timing& t) {
+  say("latency: p50 {:.1f} us, p90 {:.1f} us, p99 {:.1f} us, mean {:.1f} us, min {:.1f} us, max {:.1f} us\n", t.percentile(0.5),
+      t.percentile(0.9), t.percentile(0.99), t.mean(), t.us.front(), t.us.back());
+  say("throughput: {:.2f} runs/s ({} runs in {:.2f} s)\n", t.per_second(), t.us.size(), t.wall_seconds);
+}
+
+Result<int> bench_engine(const Options& options, bool json) {
+  TENON_TRY(shapes, parse_shapes(options.source.shapes));
+  double load_seconds = 0;
+  TENON_TRY(engine, open_engine(options.source, &load_seconds));
+  TENON_TRY(context, runtime::Context::create(engine));
+  const std::vector<bool> given(engine->plan().main.inputs.size());
+  TENON_TRY(made, fill_inputs(*context, given, shapes, {}, options.seed));
+  TENON_TRY(timing, measure(options, [&] { return context->run(); }));
+  if (json) {
+    Json out = {{"file", options.source.path}, {"target", engine->plan().target}, {"inputs", made}, {"load_seconds", load_seconds}};
+    out.update(timing_json(timing));
+    print_json(out);
+    return kOk;
+  }
+  for (const std::string& line : made) say("{}\n", line);
+  say("target {}, ready in {:.2f} s, warm-up {:.1f} s\n", engine->plan().target, load_seconds, options.warmup);
+  print_timing(timing);
+  return kOk;
+}
+
+struct Chosen {
+  std::string_view name;
+  engine::KernelFn kernel = nullptr;
+};
+
+Result<Chosen> choose_kernel(const engine::Problem& problem) {
+  std::string refusals;
+  for (const tune::Tactic& tactic : tune::find_backend("cpu")->tactics) {
+    const engine::Verdict verdict = tactic.supports(problem);
+    if (!verdict.ok) {
+      refusals += strf("\n  {}: {}", tactic.name, verdict.why);
+      continue;
+    }
+    TENON_TRY(built, tactic.build(problem));
+    if (built.launches.empty()) return fail("tactic {} launches nothing", tactic.name);
+    TENON_TRY(kernel, runtime::find_device_api("cpu")->resolve(built.launches[0].code));
+    return Chosen{tactic.name, kernel};
+  }
+  return fail(ErrorKind::unsupported, "no tactic of 'cpu' takes {}{}", engine::to_string(problem), refusals);
+}
+
+Result<int> bench_problem(const Options& options, bool json) {
+  TENON_TRY(problem, parse_problem(options.source.path));
+  TENON_TRY(operands, operands_of(problem));
+  TENON_TRY(chosen, choose_kernel(problem));
+  std::vector<HostValue> in, out;
+  for (size_t i = 0; i < operands.in.size(); ++i) {
+    TENON_TRY(value, random_value(operands.in[i].type, *operands.in[i].shape().constant(), options.seed, strf("in{}", i)));
+    in.push_back(std::move(value));
+  }
+  for (const Fact& fact : operands.out) {
+    TENON_TRY(tensor, Tensor::allocate(fact.dtype(), *fact.shape().constant()));
+    out.emplace_back(std::move(tensor));
+  }
+  const engine::KernelCall call{.problem = &problem, .in = in, .out = out};
+  TENON_TRY(timing, measure(options, [&] { return chosen.kernel(call); }));
+  if (options.check) {
+    TENON_TRY(reference, engine::load_reference());
+    std::vector<HostValue> wanted(out.size());
+    TENON_OK(reference->run(problem, in, wanted));
+    for (size_t i = 0; i < out.size(); ++i)
+      if (const auto difference = first_difference(out[i], wanted[i], {}))
+        return fail("{} by {} differs from the reference: output {}, {}", engine::to_string(problem), chosen.name, i, *difference);
+  }
+  const double flops = flops_of(problem);
+  if (json) {
+    Json row = {{"problem", engine::to_string(problem)}, {"tactic", chosen.name}};
+    row.update(timing_json(timing));
+    if (flops > 0) row["gflops_per_second"] = flops / timing.percentile(0.5) * 1e-3;
+    print_json(row);
+    return kOk;
+  }
+  say("{} by {}\n", engine::to_string(problem), chosen.name);
+  print_timing(timing);
+  if (flops > 0) say("arithmetic: {:.2f} GFLOP/s at p50\n", flops / timing.percentile(0.5) * 1e-3);
+  return kOk;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Outcome& outcome) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* verb = add_verb(app, outcome, "bench", "measure an engine, a model, or the CPU kernel of one problem",
+                            "tenon bench model.engine --seconds 5\n  tenon bench \"gemm m=128 n=768 k=768\"", [options, &outcome] {
+                              return looks_like_problem(options->source.path) ? bench_problem(*options, outcome.json)
+                                                                              : bench_engine(*options, outcome.json);
+                            });
+  verb->add_option("file", options->source.path, "an engine, an ONNX file, or a problem's text as logs print it")->required();
+  verb->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.0, 1e6))->capture_default_str();
+  verb->add_option("--warmup", options->warmup, "seconds of runs that do not count")->check(CLI::Range(0.0, 1e6))->capture_default_str();
+  verb->add_option("--iterations", options->iterations, "measure exactly so many runs instead")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  verb->add_option("--seed", options->seed, "of the random inputs")->capture_default_str();
+  verb->add_flag("--check", options->check, "of a problem: compare with the reference");
+  options->source.add_options(*verb);
+}
+
+}  // namespace tenon::cli

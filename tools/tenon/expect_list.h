@@ -1,0 +1,24 @@
+// The positive list of a test suite: names of the cases that are expected to pass, one a line, '#' begins a remark. Words after the
+// name: "backend:tolerance" replaces rtol for a target ("*" for all), as in "test_mish cpu:1e-2".
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "values.h"
+
+namespace tenon::cli {
+
+struct ExpectRow {
+  std::string words;  // as written after the name
+  std::map<std::string, double, std::less<>> rtol;
+};
+using ExpectList = std::map<std::string, ExpectRow, std::less<>>;
+
+Result<ExpectList> read_expect_list(const std::string& path);
+/// The tolerance of a case on a target.
+Tolerance tolerance_of(const ExpectList& list, std::string_view name, std::string_view target, Tolerance otherwise);
+/// Sorted names; words that `old` has for a name are kept.
+Result<void> write_expect_list(const std::string& path, std::vector<std::string> names, const ExpectList& old);
+
+}  // namespace tenon::cli

@@ -1,0 +1,174 @@
+#include "problem_io.h"
+
+#include <algorithm>
+
+#include "base/fields.h"
+
+namespace tenon::cli {
+namespace {
+
+using namespace engine;
+
+std::vector<Dim> list(std::vector<Dim> front, const std::vector<Dim>& back) {
+  front.insert(front.end(), back.begin(), back.end());
+  return front;
+}
+
+Shape reduced(const ReduceProblem& p) {
+  std::vector<Dim> out;
+  for (int64_t d = 0; d < p.shape.rank(); ++d) {
+    if (std::find(p.axes.begin(), p.axes.end(), d) == p.axes.end()) {
+      out.push_back(p.shape[d]);
+    } else if (p.keepdims) {
+      out.emplace_back(1);
+    }
+  }
+  return Shape(std::move(out));
+}
+
+/// How many elements of the source a copy reaches: one more than its largest index.
+Result<int64_t> extent(const CopyProblem& p) {
+  TENON_TRY(dims, evaluate(p.shape, {}));
+  TENON_TRY(at, evaluate(p.offset, {}));
+  if (p.strides.size() != dims.size()) return fail("copy wants one stride per dim");
+  int64_t most = at;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    TENON_TRY(stride, evaluate(p.strides[d], {}));
+    int64_t reach = 0;
+    if (__builtin_mul_overflow(stride, dims[d] - 1, &reach) || __builtin_add_overflow(most, std::max<int64_t>(reach, 0), &most))
+      return fail("the copy reaches too far");
+  }
+  return most + 1;
+}
+
+struct Builder {
+  ProblemOperands out;
+  Result<void> done;
+
+  void in(DType dtype, Shape shape) { out.in.emplace_back(dtype, std::move(shape)); }
+  /// The anchor's result, then what its epilogue adds: operands and several results.
+  void result(DType dtype, const Shape& shape, const Epilogue& epilogue) {
+    const Expr& expr = epilogue.expr;
+    if (expr.empty()) {
+      out.out.emplace_back(dtype, shape);
+      return;
+    }
+    for (size_t i = 0; i < epilogue.operands.size(); ++i) {
+      DType type = dtype;
+      for (const ExprNode& node : expr.nodes)
+        if (node.fn == Fn::input && node.input == static_cast<int>(i) + 1) type = node.type;
+      in(type, epilogue.operands[i]);
+    }
+    for (const int node : expr.results) out.out.emplace_back(expr.type_of(node), shape);
+  }
+
+  void operator()(const GemmProblem& p) {
+    const std::vector<Dim>& a = p.a_batch.empty() ? p.batch : p.a_batch;
+    const std::vector<Dim>& b = p.b_batch.empty() ? p.batch : p.b_batch;
+    in(p.a, list(a, p.trans_a ? std::vector{p.k, p.m} : std::vector{p.m, p.k}));
+    in(p.b, list(b, p.trans_b ? std::vector{p.n, p.k} : std::vector{p.k, p.n}));
+    result(p.out, list(p.batch, {p.m, p.n}), p.epilogue);
+  }
+  void operator()(const ConvProblem& p) {
+    if (p.groups < 1) {
+      done = fail("conv wants groups ≥ 1");
+      return;
+    }
+    in(p.x, list({p.n, p.c}, p.in_spatial));
+    in(p.w, p.transposed ? list({p.c, floordiv(p.m, Dim(p.groups))}, p.kernel) : list({p.m, floordiv(p.c, Dim(p.groups))}, p.kernel));
+    if (p.has_bias) in(p.out, {p.m});
+    result(p.out, list({p.n, p.m}, p.out_spatial), p.epilogue);
+  }
+  void operator()(const PointwiseProblem& p) {
+    for (size_t i = 0; i < p.in.size(); ++i) {
+      DType type = DType::f32;
+      for (const ExprNode& node : p.expr.nodes)
+        if (node.fn == Fn::input && node.input == static_cast<int>(i)) type = node.type;
+      in(type, p.in[i]);
+    }
+    for (const int node : p.expr.results) out.out.emplace_back(p.expr.type_of(node), p.out);
+  }
+  void operator()(const ReduceProblem& p) {
+    in(p.in, p.shape);
+    result(p.kind == ReduceKind::arg_max || p.kind == ReduceKind::arg_min ? DType::i64 : p.out, reduced(p), p.epilogue);
+  }
+  void operator()(const NormProblem& p) {
+    in(p.type, p.shape);
+    std::vector<Dim> normed;
+    for (int64_t d = p.axis; d < p.axis + p.axes && d >= 0 && d < p.shape.rank(); ++d) normed.push_back(p.shape[d]);
+    if (p.has_scale) in(p.type, normed);
+    if (p.has_bias) in(p.type, normed);
+    result(p.type, p.shape, p.epilogue);
+  }
+  void operator()(const PoolProblem& p) {
+    in(p.type, list({p.n, p.c}, p.in_spatial));
+    result(p.type, list({p.n, p.c}, p.out_spatial), p.epilogue);
+  }
+  void operator()(const CopyProblem& p) {
+    auto elems = extent(p);
+    if (!elems.ok()) {
+      done = std::move(elems).error();
+      return;
+    }
+    in(p.type, {Dim(*elems)});
+    out.out.emplace_back(p.type, p.shape);
+  }
+  void operator()(const TransferProblem&) { done = fail(ErrorKind::unsupported, "transfers are not measured alone"); }
+  void operator()(const ReferenceProblem&) {
+    done = fail(ErrorKind::unsupported, "the operands of a reference problem do not follow from its text");
+  }
+};
+
+double product(const std::vector<Dim>& dims) {
+  double out = 1;
+  for (const Dim& dim : dims) out *= static_cast<double>(dim.constant().value_or(0));
+  return out;
+}
+
+}  // namespace
+
+Result<ProblemOperands> operands_of(const Problem& problem) {
+  std::vector<std::string> symbols;
+  collect_symbols(problem, symbols);
+  if (!symbols.empty()) return fail("the problem has symbols, give numbers: {}", join(symbols, ", "));
+  Builder builder;
+  std::visit(builder, problem.kind);
+  TENON_OK(builder.done);
+  for (const auto* facts : {&builder.out.in, &builder.out.out})
+    for (const Fact& fact : *facts) {
+      const auto dims = fact.shape().constant();
+      if (!dims) return fail("the problem has dims that are no numbers");
+      TENON_OK(checked_elems(*dims));
+    }
+  return std::move(builder.out);
+}
+
+bool looks_like_problem(std::string_view text) {
+  Scanner in(text);
+  const std::string_view kind = in.identifier();
+  if (kind.empty() || (in.peek() != '{' && text.find('=') == std::string_view::npos)) return false;
+  for (const TypeRow* row : type_of<ProblemKind>().alternatives)
+    if (row->name == kind) return true;
+  return false;
+}
+
+Result<Problem> parse_problem(std::string_view text) {
+  Scanner in(text);
+  const std::string kind(in.identifier());
+  const std::string whole = in.peek() == '{' ? std::string(text) : strf("{}{{{}}}", kind, text.substr(in.mark()));
+  TENON_TRY(parsed, from_text<ProblemKind>(whole));
+  Problem out;
+  out.kind = std::move(parsed);
+  return out;
+}
+
+double flops_of(const Problem& problem) {
+  if (const auto* p = problem.as<GemmProblem>()) return 2 * product(p->batch) * product({p->m, p->n, p->k});
+  if (const auto* p = problem.as<ConvProblem>()) {
+    const double taps = product(p->kernel) * product({p->c, p->m}) / static_cast<double>(std::max<int64_t>(p->groups, 1));
+    return 2 * taps * product({p->n}) * product(p->transposed ? p->in_spatial : p->out_spatial);
+  }
+  return 0;
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,80 @@
+#include "source.h"
+
+#include <chrono>
+
+#include "base/file.h"
+#include "values.h"
+
+namespace tenon::cli {
+
+double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+void Source::add_options(CLI::App& verb, bool with_shapes) {
+  verb.add_option("--target,--device", targets, "what to plan for or run on: cpu, mock (tests) or portable; several with commas")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  if (with_shapes)
+    verb.add_option("--shape", shapes, "dims of an input: name=1x3x224x224; may be repeated")->delimiter(',')->allow_extra_args(false);
+  verb.add_option("--disable-pass", disabled_passes, "passes to leave out, with commas")->delimiter(',')->allow_extra_args(false);
+  verb.add_option("--stop-after", stop_after, "the pass after which the pipeline ends");
+}
+
+Result<Bytes> build(const Source& source) {
+  TENON_TRY(shapes, parse_shapes(source.shapes));
+  BuildOptions options;
+  if (!source.targets.empty()) options.targets = source.targets;
+  options.input_dims = std::move(shapes);
+  options.disabled_passes = source.disabled_passes;
+  options.stop_after = source.stop_after;
+  Progress bar(!source.quiet);
+  const InterruptGuard interrupt;
+  options.progress = [&](std::string_view stage, double share) {
+    bar.show(stage, share);
+    return !interrupt.seen();
+  };
+  return build_engine_from_file(source.path, options);
+}
+
+Result<std::shared_ptr<runtime::Engine>> open_engine(const Source& source, double* seconds) {
+  const double start = seconds_now();
+  runtime::LoadOptions options;
+  if (!source.targets.empty()) options.target = source.targets[0];
+  TENON_TRY(file, MappedFile::open(source.path));
+  if (engine::is_engine(file->bytes())) {
+    TENON_TRY(engine, runtime::Engine::load_file(source.path, options));
+    if (seconds) *seconds = seconds_now() - start;
+    return engine;
+  }
+  TENON_TRY(bytes, build(source));
+  const auto kept = std::make_shared<const Bytes>(std::move(bytes));
+  TENON_TRY(engine, runtime::Engine::load(*kept, kept, options));
+  if (seconds) *seconds = seconds_now() - start;
+  return engine;
+}
+
+Result<std::vector<std::string>> fill_inputs(runtime::Context& context, const std::vector<bool>& given, const Shapes& shapes,
+                                             DimValues symbols, uint64_t seed) {
+  const auto& ports = context.engine().plan().main.inputs;
+  for (const auto& [name, dims] : shapes) {
+    TENON_TRY(index, context.input_index(name));
+    bind_symbols(ports[index].type, dims, symbols);
+  }
+  std::vector<std::string> out;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    if (given[i]) continue;
+    Dims dims;
+    if (const auto shape = shapes.find(ports[i].name); shape != shapes.end()) {
+      dims = shape->second;
+    } else {
+      auto known = dims_for(ports[i].type, symbols);
+      if (!known.ok()) return std::move(known.error()).within(strf("input '{}'", ports[i].name));
+      dims = std::move(*known);
+    }
+    TENON_TRY(value, random_value(ports[i].type, dims, seed, ports[i].name));
+    out.push_back(strf("input '{}': random {}, seed {}", ports[i].name, value_text(value, 0), seed));
+    TENON_OK(context.set_input(i, std::move(value)));
+  }
+  return out;
+}
+
+}  // namespace tenon::cli
