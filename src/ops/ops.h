@@ -19,6 +19,7 @@
 #include "ops/pad.h"
 #include "ops/pointwise.h"
 #include "ops/pool.h"
+#include "ops/quantize.h"
 #include "ops/range.h"
 #include "ops/reduce.h"
 #include "ops/reshape.h"
