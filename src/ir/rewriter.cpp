@@ -33,6 +33,8 @@ bool same_fact(const Fact& a, const Fact& b) { return a.type == b.type && a.cons
 
 Rewriter::Rewriter(Module& module, GraphId graph) : module_(module), graph_(module[graph]) {
   for (const Port& port : module.main().inputs) collect_symbols(module.main()[port.value].fact.type, boundary_);
+  known_ = boundary_;
+  for (const Port& port : graph_.inputs) collect_symbols(graph_[port.value].fact.type, known_);
   grow();
   for (size_t i = 0; i < graph_.values.size(); ++i) {
     const Value& value = graph_.values[i];
@@ -47,6 +49,7 @@ void Rewriter::grow() {
   users_.resize(graph_.values.size());
   weight_.resize(graph_.values.size());
   dirty_.resize(graph_.nodes.size());
+  places_.resize(graph_.nodes.size(), -1);
 }
 
 /// Counts a node's uses and notes whether its outputs hang on weights alone.
@@ -84,6 +87,17 @@ const Node* Rewriter::producer_of(ValueId id, Fused fused) {
 }
 
 int Rewriter::uses(ValueId id) const { return id == ValueId::none ? 0 : uses_[at(id)]; }
+
+bool Rewriter::is_known_before(const Dim& dim) const {
+  std::vector<std::string> names;
+  dim.collect(names);
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return known_.contains(name); });
+}
+
+int64_t Rewriter::place_of(ValueId id) const {
+  if (id == ValueId::none || graph_[id].producer == NodeId::none) return -1;
+  return places_[at(graph_[id].producer)];
+}
 
 bool Rewriter::is_output(ValueId id) const {
   return std::any_of(graph_.outputs.begin(), graph_.outputs.end(), [&](const Port& port) { return port.value == id; });
@@ -178,14 +192,20 @@ Result<bool> Rewriter::sweep(const Visit& visit) {
     } else {
       undo_emitted();
     }
-    order_.insert(order_.end(), current_.emitted.begin(), current_.emitted.end());
-    order_.push_back(id);
+    for (const NodeId emitted : current_.emitted) pass(emitted);
+    pass(id);
   }
   current_ = {};
   std::erase_if(order_, [&](NodeId id) { return !graph_[id].alive(); });
   graph_.order = std::move(order_);
   if (error_) return *std::exchange(error_, std::nullopt);
   return changed;
+}
+
+void Rewriter::pass(NodeId id) {
+  places_[at(id)] = static_cast<int64_t>(order_.size());
+  order_.push_back(id);
+  for (const ValueId out : graph_[id].out) collect_symbols(graph_[out].fact.type, known_);
 }
 
 Result<void> Rewriter::check_replacement(const Node& node, const Values& with) const {

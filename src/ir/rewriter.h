@@ -44,6 +44,8 @@ class Rewriter {
   bool is_weight(ValueId id) const;
   /// The node that makes a value, or null; a rule that fires passes its origins on if it dies.
   const Node* producer_of(ValueId id, Fused fused = Fused::hidden);
+  /// The same for a look that has no consequence for origins; also at nodes with an epilogue.
+  const Node* maker_of(ValueId id) const { return peek(id, Fused::shown); }
   template <class T>
   const Node* producer(ValueId id, Fused fused = Fused::hidden) {
     const Node* node = peek(id, fused);
@@ -51,6 +53,10 @@ class Rewriter {
   }
   /// Node inputs and graph outputs that name the value.
   int uses(ValueId id) const;
+  /// All symbols in it stand in shapes of the graph's inputs or of values made before the current node.
+  bool is_known_before(const Dim& dim) const;
+  /// Grows along the order; to choose the last of several producers. Inputs, constants and roots: -1.
+  int64_t place_of(ValueId id) const;
   bool is_output(ValueId id) const;
 
   // What a rule makes.
@@ -79,6 +85,7 @@ class Rewriter {
   void adopt(NodeId id);
   Result<void> check_replacement(const Node& node, const Values& with) const;
   void finish(const Values& with);
+  void pass(NodeId id);
   void undo_emitted();
   void replace(ValueId from, ValueId to);
   void erase_dead(NodeId id);
@@ -94,6 +101,8 @@ class Rewriter {
   std::vector<bool> weight_;                // per value
   std::vector<bool> dirty_;                 // per node: an input's fact became better
   std::set<std::string> boundary_;          // symbols of the main graph's inputs
+  std::set<std::string> known_;             // and of this graph's, and of values before the current node
+  std::vector<int64_t> places_;             // per node
   std::vector<NodeId> order_;               // of the sweep at work
   Current current_;
   std::optional<Error> error_;

@@ -1,0 +1,43 @@
+#include "passes/pipeline.h"
+
+#include "passes/passes.h"
+
+namespace tenon::passes {
+namespace {
+
+constexpr Pass kPortable[] = {
+    // First to a fixpoint what makes graphs smaller: a folded shape turns a Reshape into a view, a view that goes away lets others meet,
+    // and what nobody uses any more must not keep a neighbour from being the only user.
+    {.name = "simplify_ops", .run = simplify_ops, .repeat = true},
+    {.name = "fold_constants", .run = fold_constants, .repeat = true},
+    {.name = "merge_common", .run = merge_common, .repeat = true},
+    {.name = "remove_dead", .run = remove_dead, .repeat = true},
+    // Needs the identities between a convolution and its norm gone. What is left becomes arithmetic, which is simplified again below.
+    {.name = "fold_batch_norm", .run = fold_batch_norm},
+    {.name = "simplify_ops", .run = simplify_ops, .repeat = true},
+    {.name = "merge_common", .run = merge_common, .repeat = true},
+    {.name = "remove_dead", .run = remove_dead, .repeat = true},
+};
+
+constexpr Pass kTarget[] = {
+    // Every target runs arithmetic inside the kernel before it; which operators take it is a flag of their rows.
+    {.name = "fuse_pointwise", .run = fuse_pointwise, .target_pass = true},
+    {.name = "merge_common", .run = merge_common, .target_pass = true},
+    {.name = "remove_dead", .run = remove_dead, .target_pass = true},
+    // Last: a backend is asked about whole nodes, epilogues included.
+    {.name = "place_nodes", .run = place_nodes, .target_pass = true},
+};
+
+}  // namespace
+
+std::span<const Pass> portable_pipeline() { return kPortable; }
+std::span<const Pass> target_pipeline() { return kTarget; }
+
+const Pass* find_pass(std::string_view name) {
+  for (const std::span<const Pass> list : {portable_pipeline(), target_pipeline()})
+    for (const Pass& pass : list)
+      if (pass.name == name) return &pass;
+  return nullptr;
+}
+
+}  // namespace tenon::passes
