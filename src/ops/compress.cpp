@@ -34,4 +34,6 @@ Result<void> eval(const Compress& op, std::span<const HostValue> in, std::span<H
   return {};
 }
 
+template OpRow make_row<Compress>();
+
 }  // namespace tenon::ops

@@ -58,4 +58,6 @@ Result<void> eval(const Concat& op, std::span<const HostValue> in, std::span<Hos
   return {};
 }
 
+template OpRow make_row<Concat>();
+
 }  // namespace tenon::ops

@@ -31,4 +31,6 @@ Result<void> eval(const ConstantOfShape&, std::span<const HostValue> in, std::sp
   return {};
 }
 
+template OpRow make_row<ConstantOfShape>();
+
 }  // namespace tenon::ops

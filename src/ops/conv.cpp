@@ -105,4 +105,7 @@ Result<engine::Problem> problem(const ConvTranspose& op, std::span<const Fact> i
   return conv_problem(op, in, out, true);
 }
 
+template OpRow make_row<Conv>();
+template OpRow make_row<ConvTranspose>();
+
 }  // namespace tenon::ops

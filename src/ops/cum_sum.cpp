@@ -47,4 +47,6 @@ Result<void> eval(const CumSum& op, std::span<const HostValue> in, std::span<Hos
   return store(sums, out[0].tensor);
 }
 
+template OpRow make_row<CumSum>();
+
 }  // namespace tenon::ops

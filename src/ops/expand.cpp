@@ -43,4 +43,6 @@ Result<engine::Problem> problem(const Expand&, std::span<const Fact> in, std::sp
   return engine::Problem(std::move(copy));
 }
 
+template OpRow make_row<Expand>();
+
 }  // namespace tenon::ops

@@ -25,4 +25,6 @@ Result<void> eval(const EyeLike& op, std::span<const HostValue> in, std::span<Ho
   return {};
 }
 
+template OpRow make_row<EyeLike>();
+
 }  // namespace tenon::ops

@@ -55,4 +55,8 @@ Result<Facts> infer(const GatherND& op, std::span<const Fact> in, InferCtx&) {
   return Facts{Fact(data.dtype(), Shape(std::move(dims)))};
 }
 
+template OpRow make_row<Gather>();
+template OpRow make_row<GatherElements>();
+template OpRow make_row<GatherND>();
+
 }  // namespace tenon::ops

@@ -16,4 +16,6 @@ Result<void> eval(const Identity&, std::span<const HostValue> in, std::span<Host
   return {};
 }
 
+template OpRow make_row<Identity>();
+
 }  // namespace tenon::ops

@@ -19,4 +19,6 @@ Result<Facts> infer(const If&, std::span<const Fact> in, InferCtx& ctx) {
   return out;
 }
 
+template OpRow make_row<If>();
+
 }  // namespace tenon::ops

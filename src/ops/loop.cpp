@@ -33,4 +33,6 @@ Result<Facts> infer(const Loop& op, std::span<const Fact> in, InferCtx& ctx) {
   return out;
 }
 
+template OpRow make_row<Loop>();
+
 }  // namespace tenon::ops

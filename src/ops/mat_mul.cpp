@@ -55,4 +55,6 @@ Result<engine::Problem> problem(const MatMul& op, std::span<const Fact> in, std:
   return engine::Problem(std::move(gemm));
 }
 
+template OpRow make_row<MatMul>();
+
 }  // namespace tenon::ops

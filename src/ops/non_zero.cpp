@@ -32,4 +32,6 @@ Result<void> eval(const NonZero&, std::span<const HostValue> in, std::span<HostV
   return {};
 }
 
+template OpRow make_row<NonZero>();
+
 }  // namespace tenon::ops

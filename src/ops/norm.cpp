@@ -81,4 +81,8 @@ Result<engine::Problem> problem(const BatchNorm& op, std::span<const Fact> in, s
   return engine::Problem(std::move(p));
 }
 
+template OpRow make_row<BatchNorm>();
+template OpRow make_row<LayerNorm>();
+template OpRow make_row<Softmax>();
+
 }  // namespace tenon::ops

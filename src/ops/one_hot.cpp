@@ -41,4 +41,6 @@ Result<void> eval(const OneHot& op, std::span<const HostValue> in, std::span<Hos
   return {};
 }
 
+template OpRow make_row<OneHot>();
+
 }  // namespace tenon::ops

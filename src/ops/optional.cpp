@@ -39,4 +39,8 @@ Result<void> eval(const OptionalGetElement&, std::span<const HostValue> in, std:
   return {};
 }
 
+template OpRow make_row<Optional>();
+template OpRow make_row<OptionalGetElement>();
+template OpRow make_row<OptionalHasElement>();
+
 }  // namespace tenon::ops

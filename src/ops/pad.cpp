@@ -89,4 +89,6 @@ Result<void> eval(const Pad& op, std::span<const HostValue> in, std::span<HostVa
   return {};
 }
 
+template OpRow make_row<Pad>();
+
 }  // namespace tenon::ops

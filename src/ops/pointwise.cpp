@@ -103,4 +103,6 @@ Result<engine::Problem> problem(const Pointwise& op, std::span<const Fact> in, s
   return engine::Problem(std::move(p));
 }
 
+template OpRow make_row<Pointwise>();
+
 }  // namespace tenon::ops

@@ -47,4 +47,6 @@ Result<engine::Problem> problem(const Pool& op, std::span<const Fact> in, std::s
   return engine::Problem(std::move(pool));
 }
 
+template OpRow make_row<Pool>();
+
 }  // namespace tenon::ops

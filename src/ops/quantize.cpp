@@ -31,4 +31,7 @@ Result<Facts> infer(const DequantizeLinear& op, std::span<const Fact> in, InferC
   return Facts{Fact(op.dtype != DType::none ? op.dtype : in[1].dtype(), in[0].shape())};
 }
 
+template OpRow make_row<DequantizeLinear>();
+template OpRow make_row<QuantizeLinear>();
+
 }  // namespace tenon::ops

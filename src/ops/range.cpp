@@ -71,4 +71,6 @@ Result<void> eval(const Range&, std::span<const HostValue> in, std::span<HostVal
   return store(values, out[0].tensor);
 }
 
+template OpRow make_row<Range>();
+
 }  // namespace tenon::ops

@@ -75,4 +75,6 @@ Result<engine::Problem> problem(const Reduce& op, std::span<const Fact> in, std:
   return engine::Problem(std::move(reduce));
 }
 
+template OpRow make_row<Reduce>();
+
 }  // namespace tenon::ops

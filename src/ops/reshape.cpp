@@ -156,4 +156,9 @@ Result<Facts> infer(const Flatten& op, std::span<const Fact> in, InferCtx& ctx) 
   return viewed(x, Shape{rows, columns});
 }
 
+template OpRow make_row<Flatten>();
+template OpRow make_row<Reshape>();
+template OpRow make_row<Squeeze>();
+template OpRow make_row<Unsqueeze>();
+
 }  // namespace tenon::ops

@@ -34,4 +34,6 @@ Result<void> eval(const ReverseSequence& op, std::span<const HostValue> in, std:
   return {};
 }
 
+template OpRow make_row<ReverseSequence>();
+
 }  // namespace tenon::ops

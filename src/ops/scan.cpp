@@ -42,4 +42,6 @@ Result<Facts> infer(const Scan& op, std::span<const Fact> in, InferCtx& ctx) {
   return out;
 }
 
+template OpRow make_row<Scan>();
+
 }  // namespace tenon::ops

@@ -16,4 +16,7 @@ Result<Facts> infer(const ScatterND&, std::span<const Fact> in, InferCtx&) {
   return Facts{Fact(in[0].type)};
 }
 
+template OpRow make_row<ScatterElements>();
+template OpRow make_row<ScatterND>();
+
 }  // namespace tenon::ops

@@ -76,4 +76,13 @@ Result<Facts> infer(const ConcatFromSequence& op, std::span<const Fact> in, Infe
   return Facts{Fact(element.dtype, Shape(std::move(dims)))};
 }
 
+template OpRow make_row<ConcatFromSequence>();
+template OpRow make_row<SequenceAt>();
+template OpRow make_row<SequenceConstruct>();
+template OpRow make_row<SequenceEmpty>();
+template OpRow make_row<SequenceErase>();
+template OpRow make_row<SequenceInsert>();
+template OpRow make_row<SequenceLength>();
+template OpRow make_row<SplitToSequence>();
+
 }  // namespace tenon::ops

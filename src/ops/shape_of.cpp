@@ -33,4 +33,6 @@ Result<void> eval(const ShapeOf& op, std::span<const HostValue> in, std::span<Ho
   return {};
 }
 
+template OpRow make_row<ShapeOf>();
+
 }  // namespace tenon::ops

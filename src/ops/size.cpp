@@ -14,4 +14,6 @@ Result<void> eval(const Size&, std::span<const HostValue> in, std::span<HostValu
   return {};
 }
 
+template OpRow make_row<Size>();
+
 }  // namespace tenon::ops

@@ -111,4 +111,6 @@ Result<engine::Problem> problem(const Slice&, std::span<const Fact> in, std::spa
   return engine::Problem(std::move(copy));
 }
 
+template OpRow make_row<Slice>();
+
 }  // namespace tenon::ops

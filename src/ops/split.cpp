@@ -63,4 +63,6 @@ Result<void> eval(const Split& op, std::span<const HostValue> in, std::span<Host
   return {};
 }
 
+template OpRow make_row<Split>();
+
 }  // namespace tenon::ops

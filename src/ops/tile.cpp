@@ -42,4 +42,6 @@ Result<void> eval(const Tile& op, std::span<const HostValue> in, std::span<HostV
   return {};
 }
 
+template OpRow make_row<Tile>();
+
 }  // namespace tenon::ops

@@ -72,4 +72,6 @@ Result<void> eval(const TopK& op, std::span<const HostValue> in, std::span<HostV
   return {};
 }
 
+template OpRow make_row<TopK>();
+
 }  // namespace tenon::ops

@@ -29,4 +29,6 @@ Result<engine::Problem> problem(const Transpose& op, std::span<const Fact> in, s
   return engine::Problem{copy};
 }
 
+template OpRow make_row<Transpose>();
+
 }  // namespace tenon::ops

@@ -27,4 +27,6 @@ Result<void> eval(const Trilu& op, std::span<const HostValue> in, std::span<Host
   return {};
 }
 
+template OpRow make_row<Trilu>();
+
 }  // namespace tenon::ops

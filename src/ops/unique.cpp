@@ -96,4 +96,6 @@ Result<void> eval(const Unique& op, std::span<const HostValue> in, std::span<Hos
   return list(3, shown.size(), [&](size_t i) { return counts[static_cast<size_t>(shown[i])]; });
 }
 
+template OpRow make_row<Unique>();
+
 }  // namespace tenon::ops
