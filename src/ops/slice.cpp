@@ -31,7 +31,10 @@ Cut cut_of(const Dim& size, const Dim& start, const Dim& end, int64_t step, cons
   };
   if (!sign_known(start) || !sign_known(end)) return {.step = step, .known = false};
   const Dim low(step > 0 ? 0 : -1), high = step > 0 ? size : size - 1;
-  const Dim first = step > 0 ? clamp(start, low, high) : max(clamp(start, low, high), 0), last = clamp(end, low, high);
+  if (size.constant() == 0) return {Dim(0), Dim(0), step, true};  // backwards the clamps would let one element through
+  const bool from_end = start.constant() == -1 || start.constant().value_or(0) >= kFar;
+  const Dim backward = from_end ? high : max(clamp(start, low, high), 0);
+  const Dim first = step > 0 ? clamp(start, low, high) : backward, last = clamp(end, low, high);
   const Dim span = step > 0 ? ceildiv(last - first, step) : ceildiv(first - last, -step);
   return {first, symbols.interval(span).least >= 0 ? span : max(span, 0), step, true};
 }

@@ -31,6 +31,8 @@ Result<void> prepare_outputs(const Facts& facts, std::span<HostValue> out) {
 Result<void> run_row(const OpRow& row, const void* attributes, std::span<const HostValue> in, std::span<HostValue> out) {
   if (row.eval) return row.eval(attributes, in, out);
   if (!row.problem) return fail(ErrorKind::unsupported, "{} has regions: it is no step of its own", row.name);
+  // Every operator that is a problem computes on tensors, at least one: infer and problem() may rely on it.
+  if (in.empty() || in[0].kind != HostValue::Kind::tensor) return fail("input 0 must be a tensor");
   const Facts facts = facts_of(in);
   Symbols symbols;
   InferCtx ctx;
