@@ -9,7 +9,7 @@
 namespace bindings {
 namespace {
 
-/// A context, and the arrays that its inputs and outputs lie in.
+/// A context, and the arrays that its inputs lie in.
 class Context {
  public:
   explicit Context(tenon::ExecutionContext context) : context_(std::move(context)) {}
@@ -27,6 +27,11 @@ class Context {
   void set_input_value(int64_t index, const Value* value) {
     expect(tenon_context_set_input_value(get(), index, value ? value->get() : nullptr));
     keep(inputs_, index, {});
+  }
+  /// Lets go of the inputs' memory.
+  void clear_inputs() {
+    for (size_t i = 0; i < inputs_.size(); ++i) expect(tenon_context_set_input_value(get(), static_cast<int64_t>(i), nullptr));
+    inputs_.clear();
   }
   void set_output_address(int64_t index, uintptr_t address, size_t bytes) {
     expect(tenon_context_set_output(get(), index, reinterpret_cast<void*>(address), bytes));
@@ -98,6 +103,7 @@ void bind_engine(nb::module_& m) {
       .def("set_input", &Context::set_input)
       .def("set_input_address", &Context::set_input_address)
       .def("set_input_value", &Context::set_input_value, nb::arg("index"), nb::arg("value").none())
+      .def("clear_inputs", &Context::clear_inputs)
       .def("set_output_address", &Context::set_output_address)
       .def("run", &Context::run)
       .def("output", &Context::output)

@@ -94,8 +94,11 @@ class Context:
 
     def __call__(self, *args: Input, **inputs: Input) -> Results:
         """Runs. See Engine.__call__."""
-        self._set_inputs(args, inputs)
-        self._core.run()
+        try:
+            self._set_inputs(args, inputs)
+            self._core.run()
+        finally:
+            self._core.clear_inputs()  # an idle context does not hold on to the caller's arrays
         names = [info.name for info in self._engine.outputs]
         return Results(names, [from_value(self._core.output(i)) for i in range(len(names))])
 

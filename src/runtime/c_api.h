@@ -27,8 +27,8 @@ struct tenon_value {
 struct tenon_context {
   std::shared_ptr<tenon::runtime::Engine> engine;
   std::unique_ptr<tenon::runtime::Context> context;
-  std::vector<bool> callers_memory;  // of each output, in the run that comes next
-  std::vector<bool> ran_into;        // and in the last run; empty before it
+  std::vector<bool> callers_memory;           // of each output: what the next run writes to
+  std::optional<std::vector<bool>> last_run;  // the same of the last run; none where there are no results
 };
 
 namespace tenon::c_api {

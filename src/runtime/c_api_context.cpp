@@ -31,7 +31,7 @@ Result<size_t> input_index(const tenon_context* context, int64_t index) {
 
 Result<size_t> result_index(const tenon_context* context, int64_t index) {
   TENON_TRY(i, output_index(context, index));
-  if (context->ran_into.empty()) return fail("there are no results: the context has not run, or its last run failed");
+  if (!context->last_run) return fail("there are no results: the context has not run, or its last run failed");
   return i;
 }
 
@@ -98,10 +98,9 @@ tenon_status tenon_context_set_output(tenon_context* context, int64_t index, voi
 tenon_status tenon_context_run(tenon_context* context) {
   return guarded([&]() -> Result<void> {
     TENON_OK(need(context, "context"));
-    context->ran_into.clear();
+    context->last_run.reset();
     TENON_OK(context->context->run());
-    context->ran_into = context->callers_memory;
-    context->ran_into.resize(std::max<size_t>(1, context->ran_into.size()));  // empty stands for "has not run"
+    context->last_run = context->callers_memory;
     return {};
   });
 }
@@ -124,7 +123,7 @@ tenon_status tenon_context_output_value(const tenon_context* context, int64_t in
     TENON_OK(need(out, "out"));
     TENON_TRY(i, result_index(context, index));
     HostValue value = context->context->output(i);
-    if (value.kind == HostValue::Kind::tensor && (context->ran_into[i] || is_weight(context, i))) {
+    if (value.kind == HostValue::Kind::tensor && ((*context->last_run)[i] || is_weight(context, i))) {
       TENON_TRY(copy, copy_of(value.tensor));
       value = HostValue(std::move(copy));
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def test_results_are_the_callers(affine: tenon.Engine) -> None:
     first[:] = 7  # writable
     del context
     np.testing.assert_array_equal(second, 0)
+
+
+def test_an_idle_engine_lets_go_of_inputs(affine: tenon.Engine) -> None:
+    x = np.ones((2, 3), np.float32)
+    before = sys.getrefcount(x)
+    affine(x)
+    assert sys.getrefcount(x) == before
 
 
 def test_context_tells_shapes_and_memory(affine: tenon.Engine) -> None:
