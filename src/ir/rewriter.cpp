@@ -33,8 +33,6 @@ bool same_fact(const Fact& a, const Fact& b) { return a.type == b.type && a.cons
 
 Rewriter::Rewriter(Module& module, GraphId graph) : module_(module), graph_(module[graph]) {
   for (const Port& port : module.main().inputs) collect_symbols(module.main()[port.value].fact.type, boundary_);
-  known_ = boundary_;
-  for (const Port& port : graph_.inputs) collect_symbols(graph_[port.value].fact.type, known_);
   grow();
   for (size_t i = 0; i < graph_.values.size(); ++i) {
     const Value& value = graph_.values[i];
@@ -88,10 +86,12 @@ const Node* Rewriter::producer_of(ValueId id, Fused fused) {
 
 int Rewriter::uses(ValueId id) const { return id == ValueId::none ? 0 : uses_[at(id)]; }
 
-bool Rewriter::is_known_before(const Dim& dim) const {
+bool Rewriter::is_known_with(const Dim& dim, ValueId x) const {
+  std::set<std::string> known = boundary_;
+  collect_symbols(fact(x).type, known);
   std::vector<std::string> names;
   dim.collect(names);
-  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return known_.contains(name); });
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return known.contains(name); });
 }
 
 int64_t Rewriter::place_of(ValueId id) const {
@@ -198,6 +198,8 @@ Result<bool> Rewriter::sweep(const Visit& visit) {
   current_ = {};
   std::erase_if(order_, [&](NodeId id) { return !graph_[id].alive(); });
   graph_.order = std::move(order_);
+  substitute_symbols(module_, equal_);
+  equal_.clear();
   if (error_) return *std::exchange(error_, std::nullopt);
   return changed;
 }
@@ -205,7 +207,6 @@ Result<bool> Rewriter::sweep(const Visit& visit) {
 void Rewriter::pass(NodeId id) {
   places_[at(id)] = static_cast<int64_t>(order_.size());
   order_.push_back(id);
-  for (const ValueId out : graph_[id].out) collect_symbols(graph_[out].fact.type, known_);
 }
 
 Result<void> Rewriter::check_replacement(const Node& node, const Values& with) const {
@@ -217,7 +218,8 @@ Result<void> Rewriter::check_replacement(const Node& node, const Values& with) c
     }
     const ValueType &was = fact(node.out[i]).type, &is = fact(with[i]).type;
     const bool ranks = was.shape.has_rank() && is.shape.has_rank();
-    if (was.kind != is.kind || was.dtype != is.dtype || (ranks && was.shape.rank() != is.shape.rank()))
+    const bool types = was.dtype != DType::none && is.dtype != DType::none;
+    if (was.kind != is.kind || (types && was.dtype != is.dtype) || (ranks && was.shape.rank() != is.shape.rank()))
       return fail("the rule gives a value of type {} for output {} of type {}", to_string(is), i, to_string(was));
   }
   return {};
@@ -253,6 +255,7 @@ void Rewriter::replace(ValueId from, ValueId to) {
   const Fact before = graph_[from].fact;
   improve(to, before);
   const bool better = !same_fact(graph_[to].fact, before);
+  note_equal(before, graph_[to].fact);  // symbols that only `from` had are gone with it
   for (const NodeId user : users_[at(from)]) {
     if (!graph_[user].alive()) continue;
     for (ValueId& in : graph_[user].in) {
@@ -293,18 +296,49 @@ void Rewriter::erase_dead(NodeId first) {
   }
 }
 
-void Rewriter::improve(ValueId id, const Fact& with) {
-  Value& value = graph_[id];
-  if (value.producer == NodeId::none && (value.is_constant() || value.is_root())) return;
+void Rewriter::note_equal(const Fact& was, const Fact& is) {
+  if (!was.has_rank() || !is.has_rank() || was.rank() != is.rank()) return;
+  for (int64_t i = 0; i < was.rank(); ++i) {
+    const auto symbol = was.shape()[i].as_symbol();
+    if (symbol && !boundary_.contains(std::string(*symbol)) && !(was.shape()[i] == is.shape()[i]))
+      add_equality(equal_, std::string(*symbol), is.shape()[i]);
+  }
+}
+
+bool Rewriter::improve(Value& value, const Fact& with) {
+  if (value.producer == NodeId::none && (value.is_constant() || value.is_root())) return false;
   Fact fact = merged(value.fact, with);
-  if (same_fact(fact, value.fact)) return;
+  if (same_fact(fact, value.fact)) return false;
+  note_equal(value.fact, fact);
   value.fact = std::move(fact);
+  return true;
+}
+
+void Rewriter::improve(ValueId id, const Fact& with) {
+  if (!improve(graph_[id], with)) return;
   for (const NodeId user : users_[at(id)]) dirty_[at(user)] = true;
 }
 
 void Rewriter::refresh(NodeId id) {
   dirty_[at(id)] = false;
+  // Inference writes what it finds into the bodies. There as here, the better of old and new stays: attributes may name old symbols.
+  std::vector<GraphId> bodies = graph_[id].regions;
+  for (size_t i = 0; i < bodies.size(); ++i)
+    for (const NodeId inner : module_[bodies[i]].order)
+      bodies.insert(bodies.end(), module_[bodies[i]][inner].regions.begin(), module_[bodies[i]][inner].regions.end());
+  std::vector<std::vector<Fact>> before;
+  for (const GraphId body : bodies) {
+    before.emplace_back();
+    for (const Value& value : module_[body].values) before.back().push_back(value.fact);
+  }
   const auto facts = infer_node(module_, graph_, graph_[id]);
+  for (size_t i = 0; i < bodies.size(); ++i) {
+    for (size_t v = 0; v < before[i].size(); ++v) {
+      Value& value = module_[bodies[i]].values[v];
+      const Fact found = std::exchange(value.fact, before[i][v]);
+      if (facts.ok()) improve(value, found);
+    }
+  }
   if (!facts.ok()) return;  // the facts that stand were good enough so far
   for (size_t i = 0; i < facts->size() && i < graph_[id].out.size(); ++i) improve(graph_[id].out[i], (*facts)[i]);
 }
@@ -325,6 +359,7 @@ Dim Rewriter::better(const Dim& a, const Dim& b) const {
 Fact Rewriter::merged(const Fact& a, const Fact& b) const {
   Fact out = a;
   if (a.type.kind != b.type.kind) return out;
+  if (out.dtype() == DType::none) out.type.dtype = b.dtype();
   if (!out.type.element) out.type.element = b.type.element;
   if (!a.shape().has_rank()) {
     out.type.shape = b.shape();

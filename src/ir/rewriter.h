@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "ir/graph.h"
+#include "ir/substitute.h"
 
 namespace tenon::ir {
 
@@ -53,8 +54,8 @@ class Rewriter {
   }
   /// Node inputs and graph outputs that name the value.
   int uses(ValueId id) const;
-  /// All symbols in it stand in shapes of the graph's inputs or of values made before the current node.
-  bool is_known_before(const Dim& dim) const;
+  /// All symbols in it stand in the shapes of the model's inputs or of `x`: whoever has x has their values.
+  bool is_known_with(const Dim& dim, ValueId x) const;
   /// Grows along the order; to choose the last of several producers. Inputs, constants and roots: -1.
   int64_t place_of(ValueId id) const;
   bool is_output(ValueId id) const;
@@ -90,6 +91,8 @@ class Rewriter {
   void replace(ValueId from, ValueId to);
   void erase_dead(NodeId id);
   void improve(ValueId id, const Fact& with);
+  bool improve(Value& value, const Fact& with);
+  void note_equal(const Fact& was, const Fact& is);
   void refresh(NodeId id);
   Fact merged(const Fact& a, const Fact& b) const;
   Dim better(const Dim& a, const Dim& b) const;
@@ -101,7 +104,7 @@ class Rewriter {
   std::vector<bool> weight_;                // per value
   std::vector<bool> dirty_;                 // per node: an input's fact became better
   std::set<std::string> boundary_;          // symbols of the main graph's inputs
-  std::set<std::string> known_;             // and of this graph's, and of values before the current node
+  Substitution equal_;                      // symbols that turned out to be something better
   std::vector<int64_t> places_;             // per node
   std::vector<NodeId> order_;               // of the sweep at work
   Current current_;

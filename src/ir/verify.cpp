@@ -17,7 +17,8 @@ std::optional<std::string> contradiction(const Symbols& symbols, const ValueType
     if (!stands.element || !inferred.element) return std::nullopt;
     return contradiction(symbols, *stands.element, *inferred.element);
   }
-  if (stands.dtype != inferred.dtype) return differ();
+  const bool unknown = stands.dtype == DType::none || inferred.dtype == DType::none;
+  if (!unknown && stands.dtype != inferred.dtype) return differ();
   if (!stands.shape.has_rank() || !inferred.shape.has_rank()) return std::nullopt;
   if (stands.shape.rank() != inferred.shape.rank()) return differ();
   for (int64_t i = 0; i < stands.shape.rank(); ++i)

@@ -26,7 +26,7 @@ std::optional<Values> fix_shape(Rewriter& rw, const Node& node) {
   const Fact& y = rw.fact(node.out[0]);
   if (!y.has_rank() || !rw.fact(node.in[0]).type.is_tensor()) return std::nullopt;
   for (const Dim& dim : y.shape().dims())
-    if (!rw.is_known_before(dim)) return std::nullopt;
+    if (!rw.is_known_with(dim, node.in[0])) return std::nullopt;
   return rw.emit(Reshape{.shape = y.shape().dims()}, {node.in[0]});
 }
 

@@ -8,6 +8,8 @@
 namespace tenon::passes {
 namespace {
 
+constexpr int kMaxRounds = 16;
+
 using ir::Graph;
 using ir::Node;
 using ir::NodeId;
@@ -67,13 +69,11 @@ bool same_work(const Node& a, const Node& b) {
          equal(type_of<Expr>(), &a.epilogue, &b.epilogue);
 }
 
-}  // namespace
-
-Result<bool> merge_common(ir::Module& module, const PassCtx&) {
-  bool changed = false;
-  for (const ir::GraphId id : ir::live_graphs(module)) {
-    Graph& graph = module[id];
-    changed = merge_leaves(graph) || changed;
+/// Sweeps until nothing merges: the sizes of two merged values become one only after a sweep, and may make further nodes equal.
+Result<bool> merge_graph(ir::Module& module, ir::GraphId id) {
+  Graph& graph = module[id];
+  bool changed = merge_leaves(graph);
+  for (int round = 0; round < kMaxRounds; ++round) {
     std::multimap<uint64_t, NodeId> seen;
     const Rewriter::Visit visit = [&](Rewriter&, const Node& node) -> std::optional<Values> {
       if (!node.op.row().pure || !node.regions.empty() || node.out.empty()) return std::nullopt;
@@ -85,7 +85,19 @@ Result<bool> merge_common(ir::Module& module, const PassCtx&) {
       return std::nullopt;
     };
     TENON_TRY(swept, Rewriter(module, id).sweep(visit));
-    changed = changed || swept;
+    if (!swept) break;
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace
+
+Result<bool> merge_common(ir::Module& module, const PassCtx&) {
+  bool changed = false;
+  for (const ir::GraphId id : ir::live_graphs(module)) {
+    TENON_TRY(here, merge_graph(module, id));
+    changed = changed || here;
   }
   return changed;
 }
