@@ -1,6 +1,7 @@
 // Normalisations and softmax.
 #include "onnx/node_import.h"
 #include "ops/norm.h"
+#include "ops/pool.h"
 #include "ops/reduce.h"
 #include "ops/reshape.h"
 #include "ops/shape_of.h"
@@ -90,6 +91,61 @@ Result<Values> import_layer_normalization(NodeImport& n) {
 Result<Values> import_rms_normalization(NodeImport& n) {
   const ops::LayerNorm norm{.axis = n.int_attr("axis", -1), .epsilon = n.float_attr("epsilon", 1e-5f), .rms = true};
   return Values{n.emit(norm, {n.required(0, "X"), n.required(1, "scale")})};
+}
+
+/// Groups of channels are normalised together; scale and bias belong to channels, before opset 21 to groups.
+Result<Values> import_group_normalization(NodeImport& n) {
+  const ValueId x = n.required(0, "X");
+  const int64_t rank = n.rank(x), groups = n.required_int("num_groups");
+  if (groups < 1) n.refuse("num_groups is {}", groups);
+  const bool per_group = n.opset() < 21;
+  const ValueId grouped = n.emit(ops::Reshape{}, {x, n.int_list({0, groups, -1})});
+  ValueId y = n.emit(ops::LayerNorm{.axis = 2, .epsilon = n.float_attr("epsilon", 1e-5f)}, {grouped});
+  const auto scaled = [&](ValueId value, int64_t of) {
+    const Values in{value, per_channel(n, n.required(1, "scale"), of), per_channel(n, n.required(2, "bias"), of)};
+    return n.pointwise(in, [](const std::vector<Term>& t) { return t[0] * t[1] + t[2]; });
+  };
+  if (per_group) y = scaled(y, 3);
+  y = n.emit(ops::Reshape{}, {y, n.emit(ops::ShapeOf{}, {x})});
+  return Values{per_group ? y : scaled(y, rank)};
+}
+
+/// (x - mean) / (deviation + 1e-9), as the function of the specification computes it.
+Result<Values> import_mean_variance_normalization(NodeImport& n) {
+  const ValueId x = n.required(0, "X");
+  const Dims axes = n.ints_attr("axes", {0, 2, 3});
+  const ValueId mean = reduce(n, engine::ReduceKind::mean, x, axes);
+  const ValueId squares =
+      reduce(n, engine::ReduceKind::mean, n.pointwise({x}, [](const std::vector<Term>& t) { return t[0] * t[0]; }), axes);
+  return Values{n.pointwise({x, mean, squares},
+                            [](const std::vector<Term>& t) { return (t[0] - t[1]) / (apply(Fn::sqrt, t[2] - t[1] * t[1]) + 1e-9); })};
+}
+
+/// x / |x|_p along an axis; where the norm is 0, so is the result.
+Result<Values> import_lp_normalization(NodeImport& n) {
+  const ValueId x = n.required(0, "input");
+  const int64_t p = n.int_attr("p", 2);
+  if (p != 1 && p != 2) n.unsupported("attribute 'p' is {}, wanted 1 or 2", p);
+  const ValueId norm = reduce(n, p == 1 ? engine::ReduceKind::l1 : engine::ReduceKind::l2, x, {n.int_attr("axis", -1)});
+  return Values{n.pointwise({x, norm}, [](const std::vector<Term>& t) { return where(t[1] > 0, t[0] / t[1], t[1]); })};
+}
+
+/// x / (bias + alpha · mean of squares over the window of channels)^beta; the window is `size` wide, padded with zeros that count.
+Result<Values> import_lrn(NodeImport& n) {
+  const ValueId x = n.required(0, "X");
+  const int64_t size = n.required_int("size"), rank = n.rank(x);
+  if (size < 1 || rank < 3) n.refuse("wants a size of at least 1 and an input of [N, C, spatial...]");
+  const double alpha = n.float_attr("alpha", 1e-4f), beta = n.float_attr("beta", 0.75f), bias = n.float_attr("bias", 1);
+  if (n.failed()) return Values{};
+  const ValueId squares = n.pointwise({x}, [](const std::vector<Term>& t) { return t[0] * t[0]; });
+  const auto spatial = static_cast<size_t>(rank - 1);  // of [N, 1, C, spatial...]
+  ops::Pool pool{.kind = engine::PoolKind::average, .kernel = Dims(spatial, 1), .pads = Dims(2 * spatial, 0), .count_include_pad = true};
+  pool.kernel[0] = size;
+  pool.pads[0] = (size - 1) / 2;
+  pool.pads[spatial] = size / 2;
+  const ValueId mean = n.emit(ops::Squeeze{.axes = {{1}}}, {n.emit(std::move(pool), {n.emit(ops::Unsqueeze{.axes = {1}}, {squares})})});
+  return Values{
+      n.pointwise({x, mean}, [&](const std::vector<Term>& t) { return t[0] / apply(Fn::pow, t[1] * alpha + bias, t[0].constant(beta)); })};
 }
 
 }  // namespace tenon::onnx

@@ -3,6 +3,7 @@
 #include "ops/identity.h"
 #include "ops/one_hot.h"
 #include "ops/reduce.h"
+#include "ops/reduce_dynamic.h"
 #include "ops/reshape.h"
 #include "ops/shape_of.h"
 
@@ -19,8 +20,8 @@ Values reduce(NodeImport& n) {
   Dims axes = n.ints_attr("axes");
   if (n.has_input(1)) {
     const auto known = n.ints(n.input(1));
-    if (!known) n.unsupported("the axes must be known when the model is imported");
-    axes = known.value_or(Dims());
+    if (!known) return {n.emit(ops::ReduceDynamic{.kind = kind, .keepdims = keepdims, .noop_with_empty_axes = noop}, {x, n.input(1)})};
+    axes = *known;
   }
   if (axes.empty() && noop) return {n.emit(ops::Identity{}, {x})};
   return {n.emit(ops::Reduce{.kind = kind, .axes = std::move(axes), .keepdims = keepdims}, {x})};

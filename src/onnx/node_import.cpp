@@ -5,6 +5,9 @@
 #include "base/text.h"
 #include "onnx/importer.h"
 #include "ops/pointwise.h"
+#include "ops/range.h"
+#include "ops/reshape.h"
+#include "ops/shape_of.h"
 
 namespace tenon::onnx {
 
@@ -190,6 +193,17 @@ ValueId NodeImport::pointwise(const Values& in, const std::function<Term(const s
 ValueId NodeImport::cast(ValueId value, DType to) {
   if (failed() || dtype(value) == to) return value;
   return pointwise({value}, [&](const std::vector<Term>& x) { return x[0].cast(to); });
+}
+
+ValueId NodeImport::indices_of(ValueId value, int64_t axis, int64_t place, int64_t rank) {
+  const int64_t zero = 0, one = 1;
+  const auto number = [&](const int64_t& x) { return constant(make_tensor<int64_t>(DType::i64, {}, std::span(&x, 1))); };
+  const ValueId size = emit(ops::Squeeze{.axes = {{0}}}, {emit(ops::ShapeOf{.start = axis, .end = axis + 1}, {value})});
+  const ValueId range = emit(ops::Range{}, {number(zero), size, number(one)});
+  Dims ones;
+  for (int64_t i = 0; i < rank; ++i)
+    if (i != place) ones.push_back(i);
+  return ones.empty() ? range : emit(ops::Unsqueeze{.axes = ones}, {range});
 }
 
 // ---- regions

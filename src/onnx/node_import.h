@@ -88,6 +88,8 @@ class NodeImport {
   /// One Pointwise node: input i of the expression is in[i].
   ValueId pointwise(const Values& in, const std::function<Term(const std::vector<Term>&)>& formula);
   ValueId cast(ValueId value, DType to);
+  /// 0, 1, … up to the size of a dim of `value`, as i64 of shape [1, …, size, …, 1] with the size at `place` of `rank`.
+  ValueId indices_of(ValueId value, int64_t axis, int64_t place, int64_t rank);
 
   /// Regions: what the bodies use from around them becomes trailing inputs.
   struct Captures {

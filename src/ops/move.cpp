@@ -64,8 +64,9 @@ int64_t elems_before(const Dims& dims, int64_t axis) { return elems_of(std::span
 int64_t elems_after(const Dims& dims, int64_t axis) { return elems_of(std::span(dims).subspan(static_cast<size_t>(axis) + 1)); }
 
 Facts facts_of(std::span<const HostValue> in) {
+  // With contents: scales, depths and limits of float type are no elems.
   Facts facts;
-  for (const HostValue& value : in) facts.push_back(fact_of(value));
+  for (const HostValue& value : in) facts.push_back(value.kind == HostValue::Kind::tensor ? Fact::of(value.tensor) : fact_of(value));
   return facts;
 }
 

@@ -1,0 +1,182 @@
+// Attention and rotary embedding, written out: MatMul, scale, mask, softmax, MatMul, which is what recognisers look for.
+#include <cmath>
+#include <limits>
+
+#include "onnx/node_import.h"
+#include "ops/concat.h"
+#include "ops/expand.h"
+#include "ops/gather.h"
+#include "ops/mat_mul.h"
+#include "ops/norm.h"
+#include "ops/pad.h"
+#include "ops/reshape.h"
+#include "ops/shape_of.h"
+#include "ops/slice.h"
+#include "ops/split.h"
+#include "ops/transpose.h"
+
+namespace tenon::onnx {
+namespace {
+
+constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
+
+/// [b, s, heads·d] → [b, heads, s, d].
+ValueId split_heads(NodeImport& n, ValueId x, int64_t heads) {
+  const ValueId parts = n.emit(ops::Reshape{}, {x, n.int_list({0, 0, heads, -1})});
+  return n.emit(ops::Transpose{.perm = {0, 2, 1, 3}}, {parts});
+}
+ValueId join_heads(NodeImport& n, ValueId x) {
+  return n.emit(ops::Reshape{}, {n.emit(ops::Transpose{.perm = {0, 2, 1, 3}}, {x}), n.int_list({0, 0, -1})});
+}
+
+/// Each head `times` times in a row: [b, h, s, d] → [b, h·times, s, d].
+ValueId repeat_heads(NodeImport& n, ValueId x, int64_t heads, int64_t times) {
+  const ValueId wide = n.emit(ops::Expand{}, {n.emit(ops::Unsqueeze{.axes = {2}}, {x}), n.int_list({1, 1, times, 1, 1})});
+  const ValueId tail = n.emit(ops::ShapeOf{.start = 2}, {x}), head = n.emit(ops::ShapeOf{.start = 0, .end = 1}, {x});
+  return n.emit(ops::Reshape{.allowzero = true}, {wide, n.emit(ops::Concat{.axis = 0}, {head, n.int_list({heads * times}), tail})});
+}
+
+ValueId dim(NodeImport& n, ValueId x, int64_t axis) { return n.emit(ops::ShapeOf{.start = axis, .end = axis + 1}, {x}); }
+
+/// A mask that ends before the last key forbids the keys behind its end.
+ValueId padded_mask(NodeImport& n, ValueId mask, ValueId keys) {
+  const Fact &known = n.fact(mask), &key = n.fact(keys);
+  const int64_t rank = n.rank(mask);
+  if (n.failed() || rank < 1 || key.rank() < 3) return mask;
+  if (n.module().symbols.known_equal(known.shape()[rank - 1], key.shape()[2]) == Known::yes) return mask;
+  const ValueId missing = n.pointwise({dim(n, keys, 2), dim(n, mask, rank - 1)}, [](const std::vector<Term>& t) { return t[0] - t[1]; });
+  const ValueId pads = n.emit(ops::Concat{.axis = 0}, {n.int_list(Dims(static_cast<size_t>(2 * rank - 1), 0)), missing});
+  const DType dtype = n.dtype(mask);
+  const uint8_t no = 0;
+  const ValueId value =
+      dtype == DType::boolean ? n.constant(make_tensor<uint8_t>(dtype, {}, std::span(&no, 1))) : n.scalar(dtype, kMinusInfinity);
+  return n.emit(ops::Pad{}, {mask, pads, value});
+}
+
+ValueId masked_where(NodeImport& n, ValueId scores, ValueId allowed) {
+  return n.pointwise({scores, allowed}, [](const std::vector<Term>& t) { return where(t[1], t[0], t[0].constant(kMinusInfinity)); });
+}
+
+}  // namespace
+
+Result<Values> import_attention(NodeImport& n) {
+  ValueId q = n.required(0, "Q"), k = n.required(1, "K"), v = n.required(2, "V");
+  const bool flat = n.rank(q) == 3;
+  int64_t q_heads = n.int_attr("q_num_heads", 0), kv_heads = n.int_attr("kv_num_heads", 0);
+  if (flat && (q_heads < 1 || kv_heads < 1)) n.refuse("Q of rank 3 wants the attributes q_num_heads and kv_num_heads");
+  if (!flat && n.rank(q) != 4) n.refuse("Q must have rank 3 or 4, got {}", to_string(n.fact(q).shape()));
+  if (n.failed()) return Values{};
+  if (flat) {
+    q = split_heads(n, q, q_heads);
+    k = split_heads(n, k, kv_heads);
+    v = split_heads(n, v, kv_heads);
+  }
+  const ValueId past_key = n.input(4), past_value = n.input(5);
+  if (past_key != ValueId::none) k = n.emit(ops::Concat{.axis = 2}, {past_key, k});
+  if (past_value != ValueId::none) v = n.emit(ops::Concat{.axis = 2}, {past_value, v});
+  const ValueId present_key = k, present_value = v;
+  if (n.rank(k) != 4 || n.rank(q) != 4) n.refuse("K must have the rank of Q");
+  if (n.failed()) return Values{};
+  const auto q_count = n.fact(q).shape()[1].constant(), kv_count = n.fact(k).shape()[1].constant();
+  if (q_heads == 0) q_heads = q_count.value_or(0);
+  if (kv_heads == 0) kv_heads = kv_count.value_or(0);
+  if (q_heads > 0 && kv_heads > 0 && q_heads != kv_heads) {
+    if (q_heads % kv_heads != 0) n.refuse("{} heads of Q do not divide into {} of K", q_heads, kv_heads);
+    if (n.failed()) return Values{};
+    k = repeat_heads(n, k, kv_heads, q_heads / kv_heads);
+    v = repeat_heads(n, v, kv_heads, q_heads / kv_heads);
+  }
+  double scale = n.float_attr("scale", 0);
+  if (!n.has_attr("scale")) {
+    const auto head = n.fact(q).shape()[3].constant();
+    if (!head) n.unsupported("the head size must be known when the model is imported, or the attribute scale given");
+    scale = 1 / std::sqrt(static_cast<double>(head.value_or(1)));
+  }
+  const ValueId product = n.emit(ops::MatMul{.trans_b = true}, {q, k});
+  ValueId scores = n.pointwise({product}, [&](const std::vector<Term>& t) { return t[0] * scale; });
+  const ValueId raw = scores;
+  if (n.has_input(3)) {
+    const ValueId mask = padded_mask(n, n.input(3), k);
+    scores = n.dtype(mask) == DType::boolean
+                 ? masked_where(n, scores, mask)
+                 : n.pointwise({scores, mask}, [](const std::vector<Term>& t) { return t[0] + t[1].cast(t[0].type()); });
+  }
+  if (n.int_attr("is_causal", 0) != 0) {  // key j is seen by query i where j <= past + i
+    Values in{n.indices_of(q, 2, 2, 4), n.indices_of(k, 2, 3, 4)};
+    if (past_key != ValueId::none) in.push_back(dim(n, past_key, 2));
+    scores =
+        masked_where(n, scores, n.pointwise(in, [](const std::vector<Term>& t) { return t[1] <= (t.size() > 2 ? t[0] + t[2] : t[0]); }));
+  }
+  if (n.has_input(6)) {  // the keys in use of each batch element
+    const ValueId lengths = n.emit(ops::Unsqueeze{.axes = {1, 2, 3}}, {n.input(6)});
+    scores = masked_where(n, scores, n.pointwise({n.indices_of(k, 2, 3, 4), lengths}, [](const std::vector<Term>& t) {
+      return t[0] < t[1].cast(DType::i64);
+    }));
+  }
+  const ValueId biased = scores;
+  if (const double softcap = n.float_attr("softcap", 0); softcap > 0)
+    scores = n.pointwise({scores}, [&](const std::vector<Term>& t) { return apply(Fn::tanh, t[0] / softcap) * softcap; });
+  const ValueId capped = scores;
+  const DType type = n.dtype(q);
+  const DType precision = n.int_attr("softmax_precision", 0) != 0 ? n.dtype_attr("softmax_precision", type) : type;
+  const ValueId weights = n.cast(n.emit(ops::Softmax{.axis = -1}, {n.cast(scores, precision)}), type);
+  ValueId y = n.emit(ops::MatMul{}, {weights, n.cast(v, type)});
+  if (flat) y = join_heads(n, y);
+  const int64_t mode = n.int_attr("qk_matmul_output_mode", 0);
+  const ValueId shown = mode == 1 ? biased : mode == 2 ? capped : mode == 3 ? weights : raw;
+  return Values{y, present_key, present_value, shown};
+}
+
+namespace {
+
+/// x1 and x2, the halves or the even and odd elements of the rotated dims, become cos·x1 - sin·x2 and sin·x1 + cos·x2.
+ValueId rotate(NodeImport& n, ValueId x, ValueId cos, ValueId sin, bool interleaved, int64_t rotary, bool heads_first) {
+  const int64_t rank = n.rank(x);
+  ValueId turned = x, kept = ValueId::none;
+  if (rotary > 0) {
+    const ValueId axis = n.int_list({rank - 1});
+    turned = n.emit(ops::Slice{}, {x, n.int_list({0}), n.int_list({rotary}), axis});
+    kept = n.emit(ops::Slice{}, {x, n.int_list({rotary}), n.int_list({INT64_MAX}), axis});
+  }
+  const ValueId shape = n.emit(ops::ShapeOf{}, {turned});
+  if (interleaved) turned = n.emit(ops::Reshape{}, {turned, n.int_list({0, 0, 0, -1, 2})});
+  Values halves = n.emit(ops::Split{.axis = -1, .num_outputs = 2}, {turned}, 2);
+  if (interleaved)
+    for (ValueId& half : halves) half = n.emit(ops::Squeeze{.axes = {{4}}}, {half});
+  const int64_t axis = heads_first ? 1 : 2;
+  const ValueId c = n.emit(ops::Unsqueeze{.axes = {axis}}, {cos}), s = n.emit(ops::Unsqueeze{.axes = {axis}}, {sin});
+  const Values in{halves[0], halves[1], c, s};
+  ValueId real = n.pointwise(in, [](const std::vector<Term>& t) { return t[2] * t[0] - t[3] * t[1]; });
+  ValueId imaginary = n.pointwise(in, [](const std::vector<Term>& t) { return t[3] * t[0] + t[2] * t[1]; });
+  ValueId y = ValueId::none;
+  if (interleaved) {
+    real = n.emit(ops::Unsqueeze{.axes = {4}}, {real});
+    imaginary = n.emit(ops::Unsqueeze{.axes = {4}}, {imaginary});
+    y = n.emit(ops::Reshape{}, {n.emit(ops::Concat{.axis = 4}, {real, imaginary}), shape});
+  } else {
+    y = n.emit(ops::Concat{.axis = -1}, {real, imaginary});
+  }
+  return kept == ValueId::none ? y : n.emit(ops::Concat{.axis = -1}, {y, kept});
+}
+
+Values rotary(NodeImport& n, ValueId x, ValueId cos, ValueId sin, ValueId positions) {
+  const bool interleaved = n.int_attr("interleaved", 0) != 0;
+  const int64_t dims = n.int_attr("rotary_embedding_dim", 0), heads = n.int_attr("num_heads", 0);
+  if (positions != ValueId::none) {
+    cos = n.emit(ops::Gather{}, {cos, positions});
+    sin = n.emit(ops::Gather{}, {sin, positions});
+  }
+  if (n.rank(x) == 4) return {rotate(n, x, cos, sin, interleaved, dims, true)};
+  if (heads < 1) n.refuse("an input of rank 3 wants the attribute num_heads");
+  if (n.failed()) return {};
+  const ValueId split = n.emit(ops::Reshape{}, {x, n.int_list({0, 0, heads, -1})});
+  return {n.emit(ops::Reshape{}, {rotate(n, split, cos, sin, interleaved, dims, false), n.emit(ops::ShapeOf{}, {x})})};
+}
+
+}  // namespace
+
+Result<Values> import_rotary_embedding(NodeImport& n) {
+  return rotary(n, n.required(0, "X"), n.required(1, "cos_cache"), n.required(2, "sin_cache"), n.input(3));
+}
+
+}  // namespace tenon::onnx

@@ -1,0 +1,225 @@
+// Follows onnx/reference/ops/op_resize.py, the specification's own implementation, axis by axis: interpolation is separable.
+#include <algorithm>
+#include <cmath>
+
+#include "ops/move.h"
+#include "ops/resize.h"
+
+namespace tenon::ops {
+namespace {
+
+bool given(std::span<const HostValue> in, size_t i) {
+  return i < in.size() && in[i].kind == HostValue::Kind::tensor && in[i].tensor.elems() > 0;
+}
+
+/// How one axis is resized.
+struct Axis {
+  int64_t in = 1, out = 1;
+  double scale = 1;
+  double length = 1;  // of the output before rounding: scale * in, or out where sizes are given
+  double roi_start = 0, roi_end = 1;
+};
+
+/// The input coordinate of output coordinate x; nothing: outside, the extrapolation value stands there.
+std::optional<double> source(const Resize& op, const Axis& axis, int64_t x) {
+  const auto at = static_cast<double>(x), last = static_cast<double>(axis.in - 1);
+  switch (op.coordinate_transform) {
+    case CoordinateTransform::align_corners: return axis.length == 1 ? 0 : at * last / (axis.length - 1);
+    case CoordinateTransform::asymmetric: return at / axis.scale;
+    case CoordinateTransform::pytorch_half_pixel: return axis.length == 1 ? -0.5 : (at + 0.5) / axis.scale - 0.5;
+    case CoordinateTransform::tf_half_pixel_for_nn: return (at + 0.5) / axis.scale;
+    case CoordinateTransform::half_pixel_symmetric: {
+      const double adjustment = static_cast<double>(axis.out) / axis.length, center = static_cast<double>(axis.in) / 2;
+      return center * (1 - adjustment) + (at + 0.5) / axis.scale - 0.5;
+    }
+    case CoordinateTransform::tf_crop_and_resize: {
+      const double span = axis.roi_end - axis.roi_start;
+      const double from = axis.roi_start * last + (axis.length == 1 ? span * last / 2 : at * span * last / (axis.length - 1));
+      if (from < 0 || from > last) return std::nullopt;
+      return from;
+    }
+    case CoordinateTransform::half_pixel: break;
+  }
+  return (at + 0.5) / axis.scale - 0.5;
+}
+
+std::vector<double> normalized(std::vector<double> weights) {
+  double sum = 0;
+  for (const double weight : weights) sum += weight;
+  for (double& weight : weights) weight /= sum;
+  return weights;
+}
+
+/// Weights of the neighbours; `ratio` in (0, 1]: how far the coordinate lies past the one on its left.
+std::vector<double> nearest_weights(const Resize& op, double ratio) {
+  bool right = true;
+  if (ratio != 1) {
+    switch (op.nearest_mode) {
+      case NearestMode::round_prefer_floor: right = ratio > 0.5; break;
+      case NearestMode::round_prefer_ceil: right = ratio >= 0.5; break;
+      case NearestMode::floor: right = false; break;
+      case NearestMode::ceil: right = true; break;
+    }
+  }
+  return {right ? 0.0 : 1.0, right ? 1.0 : 0.0};
+}
+
+double cubic(double x, double a) {
+  x = std::abs(x);
+  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  return 0;
+}
+
+std::vector<double> filter_weights(const Resize& op, double ratio, double scale) {
+  const bool is_cubic = op.mode == ResizeMode::cubic;
+  scale = op.antialias ? std::min(scale, 1.0) : 1.0;
+  const double reach = is_cubic ? 2 : 1;
+  const auto start = static_cast<int64_t>(std::floor(-reach / scale)) + 1;
+  std::vector<double> weights;
+  for (int64_t i = start; i < 2 - start; ++i) {
+    const double x = scale * (static_cast<double>(i) - ratio);
+    weights.push_back(is_cubic ? cubic(x, op.cubic_coeff_a) : std::max(0.0, 1 - std::abs(x)));
+  }
+  return op.antialias ? normalized(std::move(weights)) : weights;
+}
+
+/// What one output coordinate reads along an axis.
+struct Taps {
+  bool outside = false;
+  std::vector<int64_t> at;
+  std::vector<double> weights;
+};
+
+Taps taps_of(const Resize& op, const Axis& axis, int64_t x) {
+  const std::optional<double> from = source(op, axis, x);
+  if (!from) return {.outside = true};
+  const double left = std::floor(*from), ratio = *from == left ? 1 : *from - left;
+  Taps taps;
+  taps.weights = op.mode == ResizeMode::nearest ? nearest_weights(op, ratio) : filter_weights(op, ratio, axis.scale);
+  const auto count = static_cast<int64_t>(taps.weights.size());
+  const int64_t first = static_cast<int64_t>(std::ceil(*from)) - count / 2;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t at = first + i;
+    if (op.exclude_outside && (at < 0 || at >= axis.in)) taps.weights[static_cast<size_t>(i)] = 0;
+    taps.at.push_back(std::clamp<int64_t>(at, 0, axis.in - 1));
+  }
+  if (op.exclude_outside) taps.weights = normalized(std::move(taps.weights));
+  return taps;
+}
+
+Result<std::vector<Axis>> axes_of(const Resize& op, std::span<const HostValue> in, const Dims& out_dims) {
+  const Dims& dims = in[0].tensor.dims;
+  std::vector<Axis> axes(dims.size());
+  for (size_t d = 0; d < dims.size(); ++d) axes[d] = {.in = dims[d], .out = out_dims[d], .length = static_cast<double>(out_dims[d])};
+  const size_t count = op.axes.empty() ? dims.size() : op.axes.size();
+  const bool by_sizes = given(in, 3);
+  double common = op.aspect_policy == AspectPolicy::not_larger ? INFINITY : 0;
+  std::vector<size_t> chosen;
+  for (size_t i = 0; i < count; ++i) {
+    TENON_TRY(axis, normalize_axis(op.axes.empty() ? static_cast<int64_t>(i) : op.axes[i], static_cast<int64_t>(dims.size())));
+    chosen.push_back(static_cast<size_t>(axis));
+    Axis& a = axes[static_cast<size_t>(axis)];
+    const auto size = static_cast<double>(a.in);
+    if (by_sizes) {
+      a.scale = static_cast<double>(element_as_int(in[3].tensor, static_cast<int64_t>(i))) / size;
+      common = op.aspect_policy == AspectPolicy::not_larger ? std::min(common, a.scale) : std::max(common, a.scale);
+    } else {
+      a.scale = element_as_double(in[2].tensor, static_cast<int64_t>(i));
+      a.length = a.scale * size;
+    }
+    if (op.coordinate_transform == CoordinateTransform::tf_crop_and_resize) {
+      if (!given(in, 1) || in[1].tensor.elems() != static_cast<int64_t>(2 * count)) return fail("roi must have {} elements", 2 * count);
+      a.roi_start = element_as_double(in[1].tensor, static_cast<int64_t>(i));
+      a.roi_end = element_as_double(in[1].tensor, static_cast<int64_t>(count + i));
+    }
+  }
+  if (by_sizes && op.aspect_policy != AspectPolicy::stretch)
+    for (const size_t d : chosen) axes[d].scale = common;
+  return axes;
+}
+
+bool unchanged(const Axis& axis, const std::vector<Taps>& taps) {
+  if (axis.in != axis.out) return false;
+  for (size_t i = 0; i < taps.size(); ++i) {
+    if (taps[i].outside) return false;
+    for (size_t k = 0; k < taps[i].at.size(); ++k)
+      if (taps[i].weights[k] != (taps[i].at[k] == static_cast<int64_t>(i) ? 1 : 0)) return false;
+  }
+  return true;
+}
+
+template <class T>
+void interpolate(const Tensor& from, Tensor& to, int64_t axis, const std::vector<Taps>& taps) {
+  const int64_t outer = elems_before(from.dims, axis), inner = elems_after(from.dims, axis), size = from.dims[static_cast<size_t>(axis)];
+  const T* x = reinterpret_cast<const T*>(from.data);
+  T* y = reinterpret_cast<T*>(to.data);
+  for (int64_t i = 0; i < outer; ++i) {
+    for (const Taps& tap : taps) {
+      for (int64_t j = 0; j < inner; ++j) {
+        double sum = 0;
+        for (size_t k = 0; k < tap.at.size(); ++k) sum += tap.weights[k] * static_cast<double>(x[(i * size + tap.at[k]) * inner + j]);
+        *y++ = static_cast<T>(sum);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Result<void> eval(const Resize& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  const Tensor& x = in[0].tensor;
+  TENON_TRY(dims, known_dims(op, in));
+  TENON_TRY(axes, axes_of(op, in, dims));
+  TENON_OK(prepare_output(out[0], x.dtype, dims));
+  Tensor& y = out[0].tensor;
+  if (y.elems() == 0) return {};
+  if (x.elems() == 0) return fail("{} has nothing to resize to {}", to_string(x.dims), to_string(dims));
+  std::vector<std::vector<Taps>> taps(axes.size());
+  for (size_t d = 0; d < axes.size(); ++d)
+    for (int64_t i = 0; i < axes[d].out; ++i) taps[d].push_back(taps_of(op, axes[d], i));
+  const auto outside = [&](const Odometer& at) {
+    for (size_t d = 0; d < dims.size(); ++d)
+      if (taps[d][static_cast<size_t>(at[d])].outside) return true;
+    return false;
+  };
+  if (op.mode == ResizeMode::nearest) {  // copies, of any element type
+    const Dims strides = strides_of(x.dims);
+    Tensor extrapolated;
+    if (op.coordinate_transform == CoordinateTransform::tf_crop_and_resize) extrapolated = scalar_tensor(x.dtype, op.extrapolation_value);
+    int64_t k = 0;
+    for (Odometer at(dims); at.inside(); at.next(), ++k) {
+      if (outside(at)) {
+        copy_elems(extrapolated, 0, y, k, 1);
+        continue;
+      }
+      int64_t from = 0;
+      for (size_t d = 0; d < dims.size(); ++d) {
+        const Taps& tap = taps[d][static_cast<size_t>(at[d])];
+        from += tap.at[tap.weights[1] > tap.weights[0] ? 1 : 0] * strides[d];
+      }
+      copy_elems(x, from, y, k, 1);
+    }
+    return {};
+  }
+  const DType wide = x.dtype == DType::f64 ? DType::f64 : DType::f32;
+  TENON_TRY(current, convert(x, wide));
+  for (size_t d = axes.size(); d-- > 0;) {
+    if (unchanged(axes[d], taps[d])) continue;
+    Dims next_dims = current.dims;
+    next_dims[d] = axes[d].out;
+    TENON_TRY(next, Tensor::allocate(wide, next_dims));
+    if (wide == DType::f64) interpolate<double>(current, next, static_cast<int64_t>(d), taps[d]);
+    if (wide == DType::f32) interpolate<float>(current, next, static_cast<int64_t>(d), taps[d]);
+    current = next;
+  }
+  if (op.coordinate_transform == CoordinateTransform::tf_crop_and_resize) {
+    const Tensor extrapolated = scalar_tensor(wide, op.extrapolation_value);
+    int64_t k = 0;
+    for (Odometer at(dims); at.inside(); at.next(), ++k)
+      if (outside(at)) copy_elems(extrapolated, 0, current, k, 1);
+  }
+  return store(current, y);
+}
+
+}  // namespace tenon::ops
