@@ -77,4 +77,6 @@ Result<void> eval(const NonMaxSuppression& op, std::span<const HostValue> in, st
   return {};
 }
 
+template OpRow make_row<NonMaxSuppression>();
+
 }  // namespace tenon::ops

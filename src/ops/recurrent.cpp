@@ -37,4 +37,8 @@ Result<Facts> infer(const RNN& op, std::span<const Fact> in, InferCtx&) { return
 Result<Facts> infer(const GRU& op, std::span<const Fact> in, InferCtx&) { return outputs(op, in, 1, 3); }
 Result<Facts> infer(const LSTM& op, std::span<const Fact> in, InferCtx&) { return outputs(op, in, 2, 4); }
 
+template OpRow make_row<RNN>();
+template OpRow make_row<GRU>();
+template OpRow make_row<LSTM>();
+
 }  // namespace tenon::ops

@@ -25,4 +25,6 @@ Result<void> eval(const ReduceDynamic& op, std::span<const HostValue> in, std::s
   return reference::run_op(make_op(Reduce{.kind = op.kind, .axes = axes, .keepdims = op.keepdims}), in.first(1), out);
 }
 
+template OpRow make_row<ReduceDynamic>();
+
 }  // namespace tenon::ops

@@ -73,4 +73,6 @@ Result<Facts> infer(const Resize& op, std::span<const Fact> in, InferCtx& ctx) {
   return Facts{Fact(x.dtype(), std::move(shape))};
 }
 
+template OpRow make_row<Resize>();
+
 }  // namespace tenon::ops
