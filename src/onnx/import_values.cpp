@@ -146,6 +146,9 @@ void Importer::prune_roots() {
       for (const ValueId in : graph[id].in) use(in);
     for (const ir::Port& port : graph.outputs) use(port.value);
   }
+  for (ir::Graph& graph : module_.graphs)  // a weight that an operator took as attributes leaves a value that nothing reads
+    for (ir::Value& value : graph.values)
+      if (value.is_root() && !used.contains(value.root)) value.root.clear();
   std::erase_if(module_.roots, [&](const ir::Root& root) { return !used.contains(root.name); });
 }
 
