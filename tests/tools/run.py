@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Runs the tools as a user would: every verb, its JSON, its exit codes and the last line of its errors.
+
+usage: run.py FOLDER     the folder that holds tenon and tenon-run
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+import zipfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SMALL = ROOT / "tests/models/small"
+MODEL = SMALL / "cnn_residual/model.onnx"
+DYNAMIC = SMALL / "dynamic_shapes/model.onnx"
+BIN = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "build/release/bin"
+
+
+def call(*words: object, tool: str = "tenon") -> subprocess.CompletedProcess[str]:
+    command = [str(BIN / tool), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+class Tools(unittest.TestCase):
+    folder: tempfile.TemporaryDirectory[str]
+    engine: Path
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.engine = Path(cls.folder.name) / "m.engine"
+        done = call("build", MODEL, "-o", cls.engine)
+        assert done.returncode == 0, done.stderr
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.folder.cleanup()
+
+    def ok(self, *words: object, tool: str = "tenon") -> str:
+        done = call(*words, tool=tool)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def json(self, *words: object) -> Any:
+        return json.loads(self.ok(*words, "--json"))
+
+    def fails(self, code: int, says: str, *words: object, tool: str = "tenon") -> str:
+        done = call(*words, tool=tool)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        last = done.stderr.splitlines()[-1]
+        self.assertTrue(last.startswith(f"{tool}: error: "), last)
+        self.assertIn(says, last)
+        return done.stdout
+
+    def test_help_has_examples(self) -> None:
+        for verb in ("build", "run", "bench", "test", "inspect", "env", "doctor"):
+            text = self.ok(verb, "--help")
+            self.assertIn("example", text, verb)
+            self.assertIn("--json", text, verb)
+        self.assertIn("usage:", self.ok("--help", tool="tenon-run"))
+        self.assertTrue(self.ok("--version").startswith("tenon "))
+
+    def test_wrong_usage(self) -> None:
+        self.fails(2, "", "no-such-verb")
+        self.fails(2, "", "build")
+        self.fails(2, "", "run", self.engine, "--no-such-option")
+        self.fails(2, "", "bench", self.engine, "--seconds", "soon")
+        self.fails(2, "engine", tool="tenon-run")
+
+    def test_failures(self) -> None:
+        missing = Path(self.folder.name) / "missing.onnx"
+        self.fails(1, "missing.onnx", "build", missing)
+        self.fails(1, "missing.onnx", "run", missing)
+        self.fails(1, "missing.onnx", "inspect", missing)
+        self.fails(1, "missing.onnx", "test", missing)
+        self.fails(1, "sm_1", "build", MODEL, "-o", missing, "--target", "sm_1")
+        self.fails(1, "--shape", "run", self.engine, "--shape", "x=1xq")
+        self.fails(1, "missing", "run", self.engine, "--input", "missing=x.npy")
+        self.assertIn("error", json.loads(self.fails(1, "missing.onnx", "inspect", missing, "--json")))
+        self.fails(1, "missing", missing, tool="tenon-run")
+
+    def test_build_is_a_function_of_the_model(self) -> None:
+        again = Path(self.folder.name) / "again.engine"
+        self.assertEqual(self.json("build", MODEL, "-o", again)["engine"], str(again))
+        self.assertEqual(self.engine.read_bytes(), again.read_bytes())
+
+    def test_run_is_a_function_of_the_seed(self) -> None:
+        first = self.json("run", self.engine, "--seed", 1)
+        self.assertEqual(first["outputs"], self.json("run", MODEL, "--seed", 1)["outputs"])
+        self.assertNotEqual(first["outputs"], self.json("run", self.engine, "--seed", 2)["outputs"])
+        self.assertTrue(first["random_inputs"])
+
+    def test_saved_outputs(self) -> None:
+        archive, folder = Path(self.folder.name) / "out.npz", Path(self.folder.name) / "out"
+        self.ok("run", self.engine, "--input", SMALL / "cnn_residual/test_data_set_0", "--save-outputs", archive)
+        self.ok("run", self.engine, "--input", SMALL / "cnn_residual/test_data_set_0", "--save-outputs", folder, "--quiet")
+        with zipfile.ZipFile(archive) as members:
+            self.assertIsNone(members.testzip())
+            names = members.namelist()
+            self.assertEqual(sorted(names), sorted(path.name for path in folder.iterdir()))
+            for name in names:
+                self.assertEqual(members.read(name), (folder / name).read_bytes())
+
+    def test_npy_inputs(self) -> None:
+        # An input written by hand as NumPy does, given alone and in an archive.
+        port = self.json("inspect", self.engine)["inputs"][0]
+        dims = [int(dim) for dim in port["type"].split("[")[1].rstrip("]").split(",")]
+        elems = 1
+        for dim in dims:
+            elems *= dim
+        header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({', '.join(map(str, dims))},), }}"
+        header += " " * (-(10 + len(header) + 1) % 64) + "\n"
+        array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(4 * elems)
+        alone, archive = Path(self.folder.name) / "x.npy", Path(self.folder.name) / "x.npz"
+        alone.write_bytes(array)
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+            members.writestr(port["name"] + ".npy", array)
+        one = self.json("run", self.engine, "--input", f"{port['name']}={alone}")
+        two = self.json("run", self.engine, "--input", archive)
+        self.assertEqual(one["outputs"], two["outputs"])
+        self.assertEqual(one["random_inputs"], [])
+        alone.write_bytes(array[:-1])
+        self.fails(1, "npy", "run", self.engine, "--input", f"{port['name']}={alone}")
+
+    def test_shapes(self) -> None:
+        port = self.json("inspect", DYNAMIC)["inputs"][0]
+        rank = port["type"].count(",") + 1
+        dims = [d.strip() for d in port["type"].split("[")[1].rstrip("]").split(",")]
+        shape = "x".join(d if d.isdigit() else "3" for d in dims)
+        self.assertEqual(shape.count("x") + 1, rank)
+        out = self.json("run", DYNAMIC, "--shape", f"{port['name']}={shape}")
+        self.assertIn(f"[{shape.replace('x', ', ')}]", out["random_inputs"][0])
+
+    def test_inspect(self) -> None:
+        model, engine = self.json("inspect", MODEL), self.json("inspect", self.engine, "--memory", "--plan", "--graph", "--verify")
+        self.assertEqual(model["kind"], "onnx")
+        self.assertEqual(model["unknown_operators"], {})
+        self.assertEqual(engine["targets"], ["cpu", "portable"])
+        self.assertEqual([row["name"] for row in engine["inputs"]], [row["name"] for row in model["inputs"]])
+        self.assertGreaterEqual(engine["memory"]["activation_bytes"], engine["memory"]["lower_bound_bytes"])
+        self.assertTrue(engine["plan"] and engine["graph"])
+        self.assertEqual(sum(row["bytes"] > 0 for row in engine["sections"] if row["name"] == "data"), 1)
+        self.assertIn("section", self.ok("inspect", self.engine))
+        self.fails(1, "no engine", "inspect", MODEL, "--plan")
+
+    def test_damaged_engine(self) -> None:
+        bytes_ = bytearray(self.engine.read_bytes())
+        bytes_[len(bytes_) // 2] ^= 255
+        damaged = Path(self.folder.name) / "damaged.engine"
+        damaged.write_bytes(bytes_[: len(bytes_) - 1])
+        self.fails(1, "truncated", "run", damaged)
+        self.fails(1, "truncated", "inspect", damaged)
+
+    def test_bench(self) -> None:
+        engine = self.json("bench", self.engine, "--iterations", 5, "--warmup", 0)
+        self.assertEqual(engine["runs"], 5)
+        self.assertLessEqual(engine["p50_us"], engine["p99_us"])
+        for problem in ("gemm m=8 n=16 k=32", "gemm{m=8 n=16 k=32}"):
+            row = self.json("bench", problem, "--iterations", 3, "--warmup", 0, "--check")
+            self.assertEqual(row["problem"], "gemm{m=8 n=16 k=32}")
+        self.fails(1, "gemm", "bench", "gemm{m=8 q=1}")
+        self.fails(1, "symbols", "bench", "gemm{m=8 n=8 k=k}")
+
+    def test_every_problem_of_the_benchmarks(self) -> None:
+        for file in sorted((ROOT / "bench/problems").glob("*.txt")):
+            lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+            self.ok("bench", lines[-1], "--iterations", 1, "--warmup", 0, "--check")
+
+    def test_test(self) -> None:
+        text = self.ok("test", SMALL / "cnn_residual", SMALL / "sequence")
+        self.assertEqual(text.splitlines()[-1], "2 passed, 0 failed")
+        names = Path(self.folder.name) / "list.txt"
+        self.ok("test", SMALL, "--filter", "l*", "--write-list", names, "--jobs", 2)
+        listed = names.read_text().split()
+        self.assertTrue(listed)
+        self.ok("test", SMALL, "--filter", "l*", "--list", names)
+        names.write_text("\n".join(listed[1:]))
+        done = call("test", SMALL, "--filter", "l*", "--list", names)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is not listed", done.stdout)
+        names.write_text("cnn_residual\nno_such_case\n")
+        done = call("test", SMALL / "cnn_residual", "--list", names)
+        self.assertEqual(done.stdout.splitlines()[-1], "1 passed, 1 failed")
+
+    def test_test_finds_differences(self) -> None:
+        # One output of a copy of the case comes from another data set.
+        source, copy = SMALL / "cnn_residual", Path(self.folder.name) / "wrong/test_data_set_0"
+        copy.mkdir(parents=True)
+        (copy.parent / "model.onnx").write_bytes((source / "model.onnx").read_bytes())
+        (copy / "input_0.pb").write_bytes((source / "test_data_set_0/input_0.pb").read_bytes())
+        (copy / "output_0.pb").write_bytes((source / "test_data_set_1/output_0.pb").read_bytes())
+        done = call("test", copy.parent)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"FAIL  wrong: output 0 '.*': (index \[.*\]: got .*, wanted |shape: got )")
+        self.assertEqual(done.stdout.splitlines()[-1], "0 passed, 1 failed")
+
+    def test_env_and_doctor(self) -> None:
+        self.assertIn("TENON_LOG", [row["variable"] for row in self.json("env")])
+        self.assertTrue(self.json("doctor")["healthy"])
+
+    def test_tenon_run(self) -> None:
+        self.assertIn("input", self.ok(self.engine, "--info", tool="tenon-run"))
+        data = SMALL / "cnn_residual/test_data_set_0"
+        self.assertIn("as stored", self.ok(self.engine, "--check", data, "--iterations", 2, tool="tenon-run"))
+        self.fails(1, "no plan", self.engine, "--target", "sm_1", tool="tenon-run")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
