@@ -93,7 +93,7 @@ class GraphVerifier {
       }
       if (value.is_root()) {
         const auto root = roots_.find(value.root);
-        if (root == roots_.end()) return fail("there is no root '{}'", value.root);
+        if (root == roots_.end()) continue;  // an error where it is used
         const Tensor& data = root->second->data;
         if (const auto why = contradiction(scratch_, value.fact.type, ValueType::tensor(data.dtype, Shape::of(data.dims))))
           return fail("the root '{}' {}", value.root, *why);
@@ -113,6 +113,7 @@ class GraphVerifier {
     for (size_t i = 0; i < node.in.size(); ++i) {
       if (node.in[i] == ValueId::none) continue;
       if (!exists(node.in[i])) return fail("input {} has the id {} of no value", i, static_cast<int>(node.in[i]));
+      if (!usable(node.in[i]) && graph_[node.in[i]].is_root()) return fail("there is no root '{}'", graph_[node.in[i]].root);
       if (!usable(node.in[i])) return fail("input {} '{}' is used before it is made", i, graph_[node.in[i]].name);
     }
     TENON_OK(epilogue(node));

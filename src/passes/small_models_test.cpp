@@ -52,7 +52,7 @@ Result<HostValues> run_graph(const ir::Module& module, const Graph& graph, const
   for (size_t i = 0; i < values.size(); ++i) {
     const ir::Value& value = graph.values[i];
     if (value.is_constant()) values[i] = HostValue(*value.fact.constant);
-    if (value.is_root()) values[i] = HostValue(module.find_root(value.root)->data);
+    if (const ir::Root* root = value.is_root() ? module.find_root(value.root) : nullptr) values[i] = HostValue(root->data);
   }
   for (size_t i = 0; i < inputs.size(); ++i) values[static_cast<size_t>(graph.inputs[i].value)] = inputs[i];
   for (const ir::NodeId id : graph.order) {
