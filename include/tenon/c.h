@@ -76,12 +76,7 @@ typedef enum tenon_dtype {
   TENON_DTYPE_I2 = 26
 } tenon_dtype;
 
-typedef enum tenon_kind {
-  TENON_KIND_TENSOR = 0,
-  TENON_KIND_SEQUENCE = 1,
-  TENON_KIND_OPTIONAL = 2,
-  TENON_KIND_MAP = 3
-} tenon_kind;
+typedef enum tenon_kind { TENON_KIND_TENSOR = 0, TENON_KIND_SEQUENCE = 1, TENON_KIND_OPTIONAL = 2, TENON_KIND_MAP = 3 } tenon_kind;
 
 typedef enum tenon_io { TENON_IO_INPUT = 0, TENON_IO_OUTPUT = 1 } tenon_io;
 
@@ -200,8 +195,8 @@ TENON_API void tenon_context_free(tenon_context* context);
 
 /* Inputs and outputs are numbered as tenon_engine_io_info numbers them. An input stays set until it is replaced.
  * `data` is not copied: it stays as it is until the input is replaced or the last run with it has returned. */
-TENON_API tenon_status tenon_context_set_input(tenon_context* context, int64_t index, tenon_dtype dtype, int64_t rank,
-                                               const int64_t* dims, const void* data);
+TENON_API tenon_status tenon_context_set_input(tenon_context* context, int64_t index, tenon_dtype dtype, int64_t rank, const int64_t* dims,
+                                               const void* data);
 /* Any kind of value; its memory is shared, so `value` may be freed at once. NULL: no value (an optional input that is absent). */
 TENON_API tenon_status tenon_context_set_input_value(tenon_context* context, int64_t index, const tenon_value* value);
 /* Memory of `bytes` bytes that receives a tensor output from the next run on, aligned to its element size; data NULL: the

@@ -99,11 +99,10 @@ struct ReduceProblem {
   Epilogue epilogue;
   static constexpr std::string_view kName = "reduce";
   static constexpr auto kFields =
-      std::tuple{Field{1, "kind", &ReduceProblem::kind},        Field{2, "in", &ReduceProblem::in},
-                 Field{3, "out", &ReduceProblem::out},          Field{4, "shape", &ReduceProblem::shape},
-                 Field{5, "axes", &ReduceProblem::axes},        Field{6, "last_index", &ReduceProblem::last_index},
-                 Field{7, "epilogue", &ReduceProblem::epilogue},
-                                             Field{8, "keepdims", &ReduceProblem::keepdims}};
+      std::tuple{Field{1, "kind", &ReduceProblem::kind},         Field{2, "in", &ReduceProblem::in},
+                 Field{3, "out", &ReduceProblem::out},           Field{4, "shape", &ReduceProblem::shape},
+                 Field{5, "axes", &ReduceProblem::axes},         Field{6, "last_index", &ReduceProblem::last_index},
+                 Field{7, "epilogue", &ReduceProblem::epilogue}, Field{8, "keepdims", &ReduceProblem::keepdims}};
 };
 
 enum class NormKind : uint8_t { softmax, log_softmax, layer, rms };

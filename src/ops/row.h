@@ -16,7 +16,8 @@ struct OpTraits {
 
 template <class T>
 OpRow make_row() {
-  static_assert(requires(const T& op, std::span<const Fact> in, InferCtx& ctx) { infer(op, in, ctx); }, "the operator lacks infer");
+  static_assert(
+      requires(const T& op, std::span<const Fact> in, InferCtx& ctx) { infer(op, in, ctx); }, "the operator lacks infer");
   OpRow row;
   row.name = T::kName;
   row.attributes = &type_of<T>();

@@ -34,11 +34,12 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("ir/test_ops.h", GRAPH),
     ("ir/", IR),
     ("engine/", ENGINE),
-    (r"ops/[^/]+\.rules\.cpp", GRAPH),
+    (r"ops/[^/]+\.rules\.cpp|ops/([^/]+_)?rules\.h", GRAPH),
+    (r"ops/[^/]+\.cpp", OPS | {"reference"}),  # an evaluator may hand part of its work to another operator's
     ("ops/", OPS),
     ("reference/", OPS | {"reference"}),
     ("onnx/", IR | OPS | {"onnx"}),
-    ("passes/", GRAPH | {"passes", "lower", "tune"}),
+    ("passes/", GRAPH | {"passes", "lower", "tune", "reference"}),  # folding runs the reference
     ("lower/", GRAPH | {"lower"}),
     ("tune/", ENGINE | {"tune", "backends/tactics"}),
     ("backends/[^/]+/tactics/", ENGINE | {"tune", "backends/tactics"}),
