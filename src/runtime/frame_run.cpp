@@ -159,6 +159,9 @@ Result<void> Frame::launch(StepCall& call) {
   void* queue = queues_.queue(step.device);
   if (step.device != 0) queues_.pending = true;
   if (call.transfer_bytes < 0) return api.launch(queue, call.kernel, {&call.problem, call.in, call.out});
+  const bool fits = call.in.size() == 1 && call.out.size() == 1 && call.in[0].tensor.data && call.out[0].tensor.data &&
+                    call.in[0].tensor.bytes() >= call.transfer_bytes && call.out[0].tensor.bytes() >= call.transfer_bytes;
+  if (!fits) return fail(ErrorKind::bad_engine, "{} bytes are to be copied that the operands do not have", call.transfer_bytes);
   const bool up = body_.buffers[static_cast<size_t>(step.out[0].buffer)].space == step.device;
   return api.copy(queue, call.out[0].tensor.data, call.in[0].tensor.data, call.transfer_bytes,
                   up ? engine::CopyKind::to_device : engine::CopyKind::to_host);
