@@ -32,7 +32,7 @@ TestResult against_list(TestResult result, bool listed, const std::string& list)
 
 std::string shown_line(const Row& row) {
   std::string message = row.result.message;
-  for (size_t at = message.find('\n'); at != std::string::npos; at = message.find('\n', at)) message.replace(at, 1, "\n       ");
+  for (size_t at = message.find('\n'); at != std::string::npos; at = message.find('\n', at + 1)) message.replace(at, 1, "\n       ");
   return strf("{:<4}  {}{}{}\n", enum_names(Verdict{})[static_cast<size_t>(row.result.verdict)], row.name, message.empty() ? "" : ": ",
               message);
 }
