@@ -46,6 +46,7 @@ template <class... Args>
 void say(fmt::format_string<Args...> text, Args&&... args) {
   const std::string line = strf(text, std::forward<Args>(args)...);
   std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fflush(stdout);  // whoever reads a pipe sees each line as it comes, also where a later one crashes
 }
 /// A remark on standard error, so that standard output stays clean.
 template <class... Args>
