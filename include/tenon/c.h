@@ -99,7 +99,7 @@ typedef void (*tenon_log_function)(void* user, tenon_severity severity, const ch
 TENON_API const char* tenon_version(void);
 /* The message of this thread's last failure, "" if there was none. Valid until the next failure on this thread. */
 TENON_API const char* tenon_last_error(void);
-/* The name of a status, "invalid_argument"; "unknown" for numbers that are none. */
+/* A status in words, "invalid argument"; "unknown" for numbers that are none. */
 TENON_API const char* tenon_status_name(tenon_status status);
 /* "f32"; "none" for numbers that are no element type. */
 TENON_API const char* tenon_dtype_name(tenon_dtype dtype);

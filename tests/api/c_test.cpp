@@ -169,7 +169,7 @@ TEST(CErrors, DamagedEnginesAndMissingFiles) {
   EXPECT_NE(tenon_engine_load_file("/nowhere.engine", nullptr, &engine), TENON_STATUS_OK);
   EXPECT_THAT(tenon_last_error(), HasSubstr("/nowhere.engine"));
   EXPECT_EQ(engine, nullptr);
-  EXPECT_STREQ(tenon_status_name(TENON_STATUS_BAD_ENGINE), "bad_engine");
+  EXPECT_STREQ(tenon_status_name(TENON_STATUS_BAD_ENGINE), "bad engine");
   EXPECT_STREQ(tenon_dtype_name(TENON_DTYPE_BF16), "bf16");
   EXPECT_EQ(tenon_dtype_bits(TENON_DTYPE_I4), 4);
 }
