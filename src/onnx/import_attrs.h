@@ -1,4 +1,4 @@
-// Attributes that importers of several families read.
+// What importers of several families share.
 #pragma once
 #include "onnx/node_import.h"
 #include "ops/window.h"
@@ -6,5 +6,9 @@
 namespace tenon::onnx {
 
 ops::AutoPad auto_pad_attr(NodeImport& n);
+/// x[first, last) along an axis, as a Slice.
+ValueId cut(NodeImport& n, ValueId x, int64_t axis, int64_t first, int64_t last);
+/// A tensor of one number.
+Tensor filled(NodeImport& n, DType dtype, Dims dims, double value);
 
 }  // namespace tenon::onnx

@@ -2,7 +2,11 @@
 #include "onnx/import_attrs.h"
 #include "ops/conv.h"
 #include "ops/pool.h"
+#include "ops/range.h"
 #include "ops/reduce.h"
+#include "ops/reduce_dynamic.h"
+#include "ops/shape_of.h"
+#include "ops/size.h"
 
 namespace tenon::onnx {
 namespace {
@@ -24,23 +28,22 @@ ops::Pool window(NodeImport& n, engine::PoolKind kind) {
 }
 
 /// GlobalXPool: a reduction over all spatial dims that keeps them as 1.
-Values global(NodeImport& n, engine::ReduceKind kind) {
-  const ValueId x = n.required(0, "X");
+ValueId over_spatial(NodeImport& n, engine::ReduceKind kind, ValueId x) {
+  const Fact& fact = n.fact(x);
+  if (!fact.has_rank()) {  // the axes 2 … rank - 1, counted when the rank is known
+    const int64_t two = 2, one = 1;
+    const auto number = [&](const int64_t& value) { return n.constant(make_tensor<int64_t>(DType::i64, {}, std::span(&value, 1))); };
+    const ValueId rank = n.emit(ops::Size{}, {n.emit(ops::ShapeOf{}, {x})});
+    return n.emit(ops::ReduceDynamic{.kind = kind}, {x, n.emit(ops::Range{}, {number(two), rank, number(one)})});
+  }
   ops::Reduce reduce{.kind = kind, .keepdims = true};
-  for (int64_t axis = 2; axis < n.rank(x); ++axis) reduce.axes.push_back(axis);
-  return {n.emit(std::move(reduce), {x})};
+  for (int64_t axis = 2; axis < fact.rank(); ++axis) reduce.axes.push_back(axis);
+  if (reduce.axes.empty()) n.refuse("X must be [N, C, spatial...], got {}", to_string(fact.shape()));
+  return n.emit(std::move(reduce), {x});
 }
+Values global(NodeImport& n, engine::ReduceKind kind) { return {over_spatial(n, kind, n.required(0, "X"))}; }
 
 }  // namespace
-
-ops::AutoPad auto_pad_attr(NodeImport& n) {
-  const std::string name = n.string_attr("auto_pad", "NOTSET");
-  if (name == "SAME_UPPER") return ops::AutoPad::same_upper;
-  if (name == "SAME_LOWER") return ops::AutoPad::same_lower;
-  if (name == "VALID") return ops::AutoPad::valid;
-  if (name != "NOTSET" && !name.empty()) n.refuse("attribute 'auto_pad' is '{}', wanted NOTSET, SAME_UPPER, SAME_LOWER or VALID", name);
-  return ops::AutoPad::notset;
-}
 
 Result<Values> import_conv(NodeImport& n) {
   ops::Conv conv;
@@ -93,9 +96,7 @@ Result<Values> import_global_lp_pool(NodeImport& n) {
   const auto power = [&](ValueId value, double exponent) {
     return n.pointwise({value}, [&](const std::vector<Term>& t) { return apply(Fn::pow, apply(Fn::abs, t[0]), t[0].constant(exponent)); });
   };
-  ops::Reduce sum{.kind = engine::ReduceKind::sum, .keepdims = true};
-  for (int64_t axis = 2; axis < n.rank(x); ++axis) sum.axes.push_back(axis);
-  return Values{power(n.emit(std::move(sum), {power(x, static_cast<double>(p))}), 1.0 / static_cast<double>(p))};
+  return Values{power(over_spatial(n, engine::ReduceKind::sum, power(x, static_cast<double>(p))), 1.0 / static_cast<double>(p))};
 }
 
 }  // namespace tenon::onnx

@@ -178,7 +178,8 @@ std::optional<int64_t> Importer::opset_of(const Scope& scope, std::string_view d
     for (const OpsetView& opset : model_.opsets)
       if (canonical_domain(opset.domain) == domain) return opset.version;
   }
-  return std::nullopt;
+  // Writers forget the opsets of domains that have had one version only.
+  return domain.empty() ? std::nullopt : std::optional<int64_t>(1);
 }
 
 }  // namespace tenon::onnx

@@ -144,6 +144,11 @@ ValueId NodeImport::frozen(ValueId id) {
 
 ValueId NodeImport::constant(Tensor tensor) { return failed() ? ValueId::none : graph().add_constant(std::move(tensor)); }
 
+ValueId NodeImport::scalar(DType dtype, double value) {
+  if (!is_float(dtype) && !is_int(dtype) && dtype != DType::boolean) refuse("an input of type {}, wanted numbers", to_string(dtype));
+  return failed() ? ValueId::none : constant(scalar_tensor(dtype, value));
+}
+
 ValueId NodeImport::initializer(const Tensor& tensor) {
   const std::string_view name = has_output(0) ? node_.outputs[0] : std::string_view("constant");
   return failed() ? ValueId::none : importer_.add_tensor(scope_, name, tensor);

@@ -73,7 +73,7 @@ class NodeImport {
   ValueId constant(Tensor tensor);
   /// A value as an initializer would be: a root where it is a weight, a constant else.
   ValueId initializer(const Tensor& tensor);
-  ValueId scalar(DType dtype, double value) { return constant(scalar_tensor(dtype, value)); }
+  ValueId scalar(DType dtype, double value);
   ValueId int_list(const Dims& values) { return constant(int64_tensor(values)); }
 
   template <class T>

@@ -6,6 +6,7 @@ namespace tenon::ops {
 
 struct ConstantOfShape {
   static constexpr std::string_view kName = "ConstantOfShape";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const ConstantOfShape& op, std::span<const Fact> in, InferCtx& ctx);

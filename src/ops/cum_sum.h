@@ -9,6 +9,7 @@ struct CumSum {
   bool reverse = false;    // from the end
   bool product = false;
   static constexpr std::string_view kName = "CumSum";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields =
       std::tuple{Field{1, "exclusive", &CumSum::exclusive}, Field{2, "reverse", &CumSum::reverse}, Field{3, "product", &CumSum::product}};
 };

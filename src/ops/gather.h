@@ -8,6 +8,7 @@ namespace tenon::ops {
 struct Gather {
   int64_t axis = 0;
   static constexpr std::string_view kName = "Gather";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields = std::tuple{Field{1, "axis", &Gather::axis}};
 };
 Result<Facts> infer(const Gather& op, std::span<const Fact> in, InferCtx& ctx);
@@ -17,6 +18,7 @@ Result<void> eval(const Gather& op, std::span<const HostValue> in, std::span<Hos
 struct GatherElements {
   int64_t axis = 0;
   static constexpr std::string_view kName = "GatherElements";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields = std::tuple{Field{1, "axis", &GatherElements::axis}};
 };
 Result<Facts> infer(const GatherElements& op, std::span<const Fact> in, InferCtx& ctx);
@@ -26,6 +28,7 @@ Result<void> eval(const GatherElements& op, std::span<const HostValue> in, std::
 struct GatherND {
   int64_t batch_dims = 0;
   static constexpr std::string_view kName = "GatherND";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields = std::tuple{Field{1, "batch_dims", &GatherND::batch_dims}};
 };
 Result<Facts> infer(const GatherND& op, std::span<const Fact> in, InferCtx& ctx);

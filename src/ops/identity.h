@@ -6,7 +6,7 @@ namespace tenon::ops {
 
 struct Identity {
   static constexpr std::string_view kName = "Identity";
-  static constexpr OpTraits kTraits{.view = true};
+  static constexpr OpTraits kTraits{.view = true, .containers = true};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const Identity& op, std::span<const Fact> in, InferCtx& ctx);

@@ -7,6 +7,7 @@ namespace tenon::ops {
 struct OneHot {
   int64_t axis = -1;
   static constexpr std::string_view kName = "OneHot";
+  static constexpr OpTraits kTraits{.operands = 3};
   static constexpr auto kFields = std::tuple{Field{1, "axis", &OneHot::axis}};
 };
 Result<Facts> infer(const OneHot& op, std::span<const Fact> in, InferCtx& ctx);

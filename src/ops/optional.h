@@ -7,6 +7,7 @@ namespace tenon::ops {
 struct Optional {
   ValueType type;  // of an empty one
   static constexpr std::string_view kName = "Optional";
+  static constexpr OpTraits kTraits{.operands = 0, .containers = true};
   static constexpr auto kFields = std::tuple{Field{1, "type", &Optional::type}};
 };
 Result<Facts> infer(const Optional& op, std::span<const Fact> in, InferCtx& ctx);
@@ -14,6 +15,7 @@ Result<void> eval(const Optional& op, std::span<const HostValue> in, std::span<H
 
 struct OptionalHasElement {
   static constexpr std::string_view kName = "OptionalHasElement";
+  static constexpr OpTraits kTraits{.operands = 0, .containers = true};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const OptionalHasElement& op, std::span<const Fact> in, InferCtx& ctx);
@@ -21,6 +23,7 @@ Result<void> eval(const OptionalHasElement& op, std::span<const HostValue> in, s
 
 struct OptionalGetElement {
   static constexpr std::string_view kName = "OptionalGetElement";
+  static constexpr OpTraits kTraits{.containers = true};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const OptionalGetElement& op, std::span<const Fact> in, InferCtx& ctx);

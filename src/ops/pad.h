@@ -10,6 +10,7 @@ constexpr auto enum_names(PadMode) { return std::array<std::string_view, 4>{"con
 struct Pad {
   PadMode mode = PadMode::constant;
   static constexpr std::string_view kName = "Pad";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields = std::tuple{Field{1, "mode", &Pad::mode}};
 };
 Result<Facts> infer(const Pad& op, std::span<const Fact> in, InferCtx& ctx);

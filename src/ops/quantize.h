@@ -12,6 +12,7 @@ struct QuantizeLinear {
   DType dtype = DType::none;      // of y; none: the zero point's, else u8
   DType precision = DType::none;  // of the division; none: the scale's
   static constexpr std::string_view kName = "QuantizeLinear";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields = std::tuple{Field{1, "axis", &QuantizeLinear::axis}, Field{2, "block_size", &QuantizeLinear::block_size},
                                              Field{3, "saturate", &QuantizeLinear::saturate}, Field{4, "dtype", &QuantizeLinear::dtype},
                                              Field{5, "precision", &QuantizeLinear::precision}};
@@ -24,6 +25,7 @@ struct DequantizeLinear {
   int64_t block_size = 0;
   DType dtype = DType::none;  // of y; none: the scale's
   static constexpr std::string_view kName = "DequantizeLinear";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields =
       std::tuple{Field{1, "axis", &DequantizeLinear::axis}, Field{2, "block_size", &DequantizeLinear::block_size},
                  Field{3, "dtype", &DequantizeLinear::dtype}};

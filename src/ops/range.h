@@ -6,6 +6,7 @@ namespace tenon::ops {
 
 struct Range {
   static constexpr std::string_view kName = "Range";
+  static constexpr OpTraits kTraits{.operands = 3};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const Range& op, std::span<const Fact> in, InferCtx& ctx);

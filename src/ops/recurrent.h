@@ -17,6 +17,7 @@ struct RNN {
   std::optional<double> clip;
   bool batch_first = false;  // layout 1: X [batch, seq, input], Y [batch, seq, directions, hidden], states [batch, directions, hidden]
   static constexpr std::string_view kName = "RNN";
+  static constexpr OpTraits kTraits{.operands = 3};
   static constexpr auto kFields = std::tuple{Field{1, "direction", &RNN::direction},
                                              Field{2, "hidden_size", &RNN::hidden_size},
                                              Field{3, "activations", &RNN::activations},
@@ -38,6 +39,7 @@ struct GRU {
   bool batch_first = false;  // layout 1: X [batch, seq, input], Y [batch, seq, directions, hidden], states [batch, directions, hidden]
   bool linear_before_reset = false;
   static constexpr std::string_view kName = "GRU";
+  static constexpr OpTraits kTraits{.operands = 3};
   static constexpr auto kFields = std::tuple{Field{1, "direction", &GRU::direction},
                                              Field{2, "hidden_size", &GRU::hidden_size},
                                              Field{3, "activations", &GRU::activations},
@@ -60,6 +62,7 @@ struct LSTM {
   bool batch_first = false;   // layout 1: X [batch, seq, input], Y [batch, seq, directions, hidden], states [batch, directions, hidden]
   bool input_forget = false;  // couples the input and forget gates
   static constexpr std::string_view kName = "LSTM";
+  static constexpr OpTraits kTraits{.operands = 3};
   static constexpr auto kFields = std::tuple{Field{1, "direction", &LSTM::direction},
                                              Field{2, "hidden_size", &LSTM::hidden_size},
                                              Field{3, "activations", &LSTM::activations},

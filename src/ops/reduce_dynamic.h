@@ -9,6 +9,7 @@ struct ReduceDynamic {
   bool keepdims = true;
   bool noop_with_empty_axes = false;  // no axes: the input itself, else all
   static constexpr std::string_view kName = "ReduceDynamic";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields = std::tuple{Field{1, "kind", &ReduceDynamic::kind}, Field{2, "keepdims", &ReduceDynamic::keepdims},
                                              Field{3, "noop_with_empty_axes", &ReduceDynamic::noop_with_empty_axes}};
 };

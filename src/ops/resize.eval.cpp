@@ -174,6 +174,8 @@ Result<void> eval(const Resize& op, std::span<const HostValue> in, std::span<Hos
   TENON_OK(prepare_output(out[0], x.dtype, dims));
   Tensor& y = out[0].tensor;
   if (y.elems() == 0) return {};
+  for (const Axis& axis : axes)
+    if (!(axis.scale > 1e-6)) return fail("a scale of {} is too small", axis.scale);  // the filter would be as long as its inverse
   if (x.elems() == 0) return fail("{} has nothing to resize to {}", to_string(x.dims), to_string(dims));
   std::vector<std::vector<Taps>> taps(axes.size());
   for (size_t d = 0; d < axes.size(); ++d)
@@ -186,6 +188,8 @@ Result<void> eval(const Resize& op, std::span<const HostValue> in, std::span<Hos
   if (op.mode == ResizeMode::nearest) {  // copies, of any element type
     const Dims strides = strides_of(x.dims);
     Tensor extrapolated;
+    if (!is_float(x.dtype) && !is_int(x.dtype) && op.coordinate_transform == CoordinateTransform::tf_crop_and_resize)
+      return fail("elements of type {} have no extrapolation value", to_string(x.dtype));
     if (op.coordinate_transform == CoordinateTransform::tf_crop_and_resize) extrapolated = scalar_tensor(x.dtype, op.extrapolation_value);
     int64_t k = 0;
     for (Odometer at(dims); at.inside(); at.next(), ++k) {

@@ -8,6 +8,7 @@ struct ReverseSequence {
   int64_t time_axis = 0;
   int64_t batch_axis = 1;
   static constexpr std::string_view kName = "ReverseSequence";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields =
       std::tuple{Field{1, "time_axis", &ReverseSequence::time_axis}, Field{2, "batch_axis", &ReverseSequence::batch_axis}};
 };

@@ -12,7 +12,20 @@ namespace tenon::ops {
 
 struct OpTraits {
   bool has_regions = false, impure = false, anchor = false, view = false;
+  size_t operands = 1;      // so many inputs must be there
+  bool containers = false;  // inputs may be sequences, optionals and maps
 };
+
+/// What an evaluator may rely on: its operands are there, every input is a tensor unless the operator takes containers, and there is
+/// an output. Plans are untrusted.
+Result<void> check_values(const OpTraits& traits, std::span<const HostValue> in, std::span<const HostValue> out);
+Result<void> check_count(const OpTraits& traits, size_t inputs);
+
+template <class T>
+constexpr OpTraits traits_of() {
+  if constexpr (requires { T::kTraits; }) return T::kTraits;
+  return {};
+}
 
 template <class T>
 OpRow make_row() {
@@ -23,22 +36,24 @@ OpRow make_row() {
   row.attributes = &type_of<T>();
   row.make = []() -> std::shared_ptr<void> { return std::make_shared<T>(); };
   row.copy = [](const void* op) -> std::shared_ptr<void> { return std::make_shared<T>(*static_cast<const T*>(op)); };
-  row.infer = [](const void* op, std::span<const Fact> in, InferCtx& ctx) { return infer(*static_cast<const T*>(op), in, ctx); };
+  row.infer = [](const void* op, std::span<const Fact> in, InferCtx& ctx) -> Result<Facts> {
+    TENON_OK(check_count(traits_of<T>(), in.size()));
+    return infer(*static_cast<const T*>(op), in, ctx);
+  };
   if constexpr (requires(const T& t, std::span<const Fact> f) { problem(t, f, f); })
     row.problem = [](const void* op, std::span<const Fact> in, std::span<const Fact> out) {
       return problem(*static_cast<const T*>(op), in, out);
     };
   if constexpr (requires(const T& t, std::span<const HostValue> in, std::span<HostValue> out) { eval(t, in, out); })
-    row.eval = [](const void* op, std::span<const HostValue> in, std::span<HostValue> out) {
+    row.eval = [](const void* op, std::span<const HostValue> in, std::span<HostValue> out) -> Result<void> {
+      TENON_OK(check_values(traits_of<T>(), in, out));
       return eval(*static_cast<const T*>(op), in, out);
     };
-  if constexpr (requires { T::kTraits; }) {
-    constexpr OpTraits traits = T::kTraits;
-    row.has_regions = traits.has_regions;
-    row.pure = !traits.impure;
-    row.anchor = traits.anchor;
-    row.view = traits.view;
-  }
+  constexpr OpTraits traits = traits_of<T>();
+  row.has_regions = traits.has_regions;
+  row.pure = !traits.impure;
+  row.anchor = traits.anchor;
+  row.view = traits.view;
   return row;
 }
 

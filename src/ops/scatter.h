@@ -11,6 +11,7 @@ struct ScatterElements {
   int64_t axis = 0;
   ScatterReduction reduction = ScatterReduction::none;
   static constexpr std::string_view kName = "ScatterElements";
+  static constexpr OpTraits kTraits{.operands = 3};
   static constexpr auto kFields = std::tuple{Field{1, "axis", &ScatterElements::axis}, Field{2, "reduction", &ScatterElements::reduction}};
 };
 Result<Facts> infer(const ScatterElements& op, std::span<const Fact> in, InferCtx& ctx);
@@ -19,6 +20,7 @@ Result<void> eval(const ScatterElements& op, std::span<const HostValue> in, std:
 struct ScatterND {
   ScatterReduction reduction = ScatterReduction::none;
   static constexpr std::string_view kName = "ScatterND";
+  static constexpr OpTraits kTraits{.operands = 3};
   static constexpr auto kFields = std::tuple{Field{1, "reduction", &ScatterND::reduction}};
 };
 Result<Facts> infer(const ScatterND& op, std::span<const Fact> in, InferCtx& ctx);

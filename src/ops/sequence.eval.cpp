@@ -16,6 +16,7 @@ Result<void> check_sequence(const HostValue& value) {
 
 /// -count … count (- 1 where `past_end` is false).
 Result<int64_t> position(const HostValue& at, int64_t count, bool past_end) {
+  if (at.kind != HostValue::Kind::tensor) return fail("a position is no tensor");
   if (at.tensor.elems() != 1) return fail("a position has shape {}, wanted one element", to_string(at.tensor.dims));
   const int64_t index = element_as_int(at.tensor, 0), last = past_end ? count : count - 1;
   if (index < -count || index > last) return fail("position {} is outside [{}, {}]", index, -count, last);

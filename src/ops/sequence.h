@@ -6,6 +6,7 @@ namespace tenon::ops {
 
 struct SequenceConstruct {
   static constexpr std::string_view kName = "SequenceConstruct";
+  static constexpr OpTraits kTraits{.containers = true};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const SequenceConstruct& op, std::span<const Fact> in, InferCtx& ctx);
@@ -14,6 +15,7 @@ Result<void> eval(const SequenceConstruct& op, std::span<const HostValue> in, st
 struct SequenceEmpty {
   DType dtype = DType::f32;
   static constexpr std::string_view kName = "SequenceEmpty";
+  static constexpr OpTraits kTraits{.operands = 0, .containers = true};
   static constexpr auto kFields = std::tuple{Field{1, "dtype", &SequenceEmpty::dtype}};
 };
 Result<Facts> infer(const SequenceEmpty& op, std::span<const Fact> in, InferCtx& ctx);
@@ -21,6 +23,7 @@ Result<void> eval(const SequenceEmpty& op, std::span<const HostValue> in, std::s
 
 struct SequenceAt {
   static constexpr std::string_view kName = "SequenceAt";
+  static constexpr OpTraits kTraits{.operands = 2, .containers = true};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const SequenceAt& op, std::span<const Fact> in, InferCtx& ctx);
@@ -29,6 +32,7 @@ Result<void> eval(const SequenceAt& op, std::span<const HostValue> in, std::span
 /// sequence, tensor, position? (none: at the end)
 struct SequenceInsert {
   static constexpr std::string_view kName = "SequenceInsert";
+  static constexpr OpTraits kTraits{.operands = 2, .containers = true};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const SequenceInsert& op, std::span<const Fact> in, InferCtx& ctx);
@@ -37,6 +41,7 @@ Result<void> eval(const SequenceInsert& op, std::span<const HostValue> in, std::
 /// sequence, position? (none: the last)
 struct SequenceErase {
   static constexpr std::string_view kName = "SequenceErase";
+  static constexpr OpTraits kTraits{.containers = true};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const SequenceErase& op, std::span<const Fact> in, InferCtx& ctx);
@@ -44,6 +49,7 @@ Result<void> eval(const SequenceErase& op, std::span<const HostValue> in, std::s
 
 struct SequenceLength {
   static constexpr std::string_view kName = "SequenceLength";
+  static constexpr OpTraits kTraits{.containers = true};
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const SequenceLength& op, std::span<const Fact> in, InferCtx& ctx);
@@ -63,6 +69,7 @@ struct ConcatFromSequence {
   int64_t axis = 0;
   bool new_axis = false;
   static constexpr std::string_view kName = "ConcatFromSequence";
+  static constexpr OpTraits kTraits{.containers = true};
   static constexpr auto kFields =
       std::tuple{Field{1, "axis", &ConcatFromSequence::axis}, Field{2, "new_axis", &ConcatFromSequence::new_axis}};
 };

@@ -9,6 +9,7 @@ struct TopK {
   bool largest = true;
   bool sorted = true;
   static constexpr std::string_view kName = "TopK";
+  static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields =
       std::tuple{Field{1, "axis", &TopK::axis}, Field{2, "largest", &TopK::largest}, Field{3, "sorted", &TopK::sorted}};
 };

@@ -1,0 +1,31 @@
+#include "onnx/import_attrs.h"
+
+#include "ops/move.h"
+#include "ops/slice.h"
+
+namespace tenon::onnx {
+
+ops::AutoPad auto_pad_attr(NodeImport& n) {
+  const std::string name = n.string_attr("auto_pad", "NOTSET");
+  if (name == "SAME_UPPER") return ops::AutoPad::same_upper;
+  if (name == "SAME_LOWER") return ops::AutoPad::same_lower;
+  if (name == "VALID") return ops::AutoPad::valid;
+  if (name != "NOTSET" && !name.empty()) n.refuse("attribute 'auto_pad' is '{}', wanted NOTSET, SAME_UPPER, SAME_LOWER or VALID", name);
+  return ops::AutoPad::notset;
+}
+
+ValueId cut(NodeImport& n, ValueId x, int64_t axis, int64_t first, int64_t last) {
+  return n.emit(ops::Slice{}, {x, n.int_list({first}), n.int_list({last}), n.int_list({axis})});
+}
+
+Tensor filled(NodeImport& n, DType dtype, Dims dims, double value) {
+  auto tensor = Tensor::allocate(dtype, std::move(dims));
+  if (tensor.ok()) {
+    ops::fill_elems(scalar_tensor(dtype, value), 0, *tensor, 0, tensor->elems());
+    return std::move(*tensor);
+  }
+  n.refuse(std::move(tensor.error()));
+  return scalar_tensor(dtype, value);
+}
+
+}  // namespace tenon::onnx
