@@ -108,7 +108,9 @@ TEST_F(FaultMisuse, OutputMemoryTooSmall) {
   ASSERT_GT(result.bytes(), 1);
   ASSERT_TRUE(context_->set_output(0, zeros(result.dtype, {1})).ok());
   const auto done = context_->run();
-  if (result.elems() > 1) EXPECT_FALSE(done.ok());
+  if (result.elems() > 1) {
+    EXPECT_FALSE(done.ok());
+  }
   // The context recovers with its own memory.
   ASSERT_TRUE(context_->set_output(0, Tensor()).ok());
   const auto again = context_->run();
@@ -128,7 +130,9 @@ TEST_F(FaultMisuse, DimsBeyondAllMemory) {
   const auto set = context_->set_input(0, Tensor::wrap(port_->type.dtype, huge, &one));
   if (!set.ok()) return;
   const auto use = context_->memory_use();
-  if (use.ok()) EXPECT_GT(use->bytes, int64_t{1} << 40);
+  if (use.ok()) {
+    EXPECT_GT(use->bytes, int64_t{1} << 40);
+  }
   const MemoryLimit limit(uint64_t{8} << 30);
   const auto done = context_->run();
   ASSERT_FALSE(done.ok());
@@ -152,7 +156,7 @@ TEST(FaultFiles, MissingFilesAndFolders) {
     const auto engine = runtime::Engine::load_file(path, {.log = Log()});
     ASSERT_FALSE(engine.ok()) << path;
     EXPECT_NE(engine.error().message.find(path), std::string::npos) << engine.error().message;
-    const auto built = build_engine_from_file(path, {});
+    const auto built = build_engine_from_file(path, BuildOptions());
     ASSERT_FALSE(built.ok()) << path;
     EXPECT_NE(built.error().message.find(path), std::string::npos) << built.error().message;
   }
@@ -164,9 +168,9 @@ TEST(FaultFiles, OneKindOfFileInPlaceOfAnother) {
   EXPECT_EQ(engine.error().kind, ErrorKind::bad_engine);
   const std::string path = (std::filesystem::temp_directory_path() / strf("tenon-fault-{}.onnx", ::getpid())).string();
   ASSERT_TRUE(write_file(path, small_engine("cnn_residual")).ok());
-  EXPECT_FALSE(build_engine_from_file(path, {}).ok());
+  EXPECT_FALSE(build_engine_from_file(path, BuildOptions()).ok());
   ASSERT_TRUE(write_file(path, {}).ok());
-  EXPECT_FALSE(build_engine_from_file(path, {}).ok());
+  EXPECT_FALSE(build_engine_from_file(path, BuildOptions()).ok());
   EXPECT_FALSE(runtime::Engine::load_file(path, {.log = Log()}).ok());
   std::filesystem::remove(path);
 }
