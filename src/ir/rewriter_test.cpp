@@ -98,7 +98,7 @@ TEST(Rewriter, WrongRulesAreReported) {
   const RuleRow gives_up[] = {{"give_up", "Unary", given_up}};
   rewritten(text, flips, &warnings);
   EXPECT_NE(warnings.find("did not settle in 64 rounds, the rule 'flip'"), std::string::npos) << warnings;
-  EXPECT_EQ(rewritten(text, refuses), "rule 'refuse': Unary 'conv': emitting Unary: wants an input");
+  EXPECT_EQ(rewritten(text, refuses), "rule 'refuse': Unary 'conv': emitting Unary: 0 inputs, wanted at least 1");
   EXPECT_EQ(rewritten(text, retypes), "rule 'retype': Unary 'conv': the rule gives a value of type i64[1] for output 0 of type f32[n]");
   EXPECT_EQ(rewritten(text, gives_up), canonical(text));
 }

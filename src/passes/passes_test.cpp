@@ -19,7 +19,7 @@ struct Case {
   friend std::ostream& operator<<(std::ostream& out, const Case& test) { return out << test.pass << ": " << test.name; }
 };
 
-std::string file_of(const std::string& name) { return (std::filesystem::path(__FILE__).parent_path() / name).string(); }
+std::string file_of(const std::string& name) { return (std::filesystem::path(TENON_SOURCE_DIR) / "src/passes" / name).string(); }
 
 std::vector<Case> cases_of(const std::string& pass) {
   std::vector<Case> cases;

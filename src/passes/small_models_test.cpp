@@ -25,7 +25,7 @@ using ir::Node;
 using ir::ValueId;
 using HostValues = std::vector<HostValue>;
 
-fs::path models_folder() { return fs::path(__FILE__).parent_path() / "../../tests/models/small"; }
+fs::path models_folder() { return fs::path(TENON_SOURCE_DIR) / "tests/models/small"; }
 
 Result<HostValues> run_graph(const ir::Module& module, const Graph& graph, const HostValues& inputs);
 
