@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "onnx/node_import.h"
+#include "onnx/import_attrs.h"
 #include "ops/concat.h"
 #include "ops/expand.h"
 #include "ops/gather.h"
@@ -13,6 +13,7 @@
 #include "ops/shape_of.h"
 #include "ops/slice.h"
 #include "ops/split.h"
+#include "ops/tensor_scatter.h"
 #include "ops/transpose.h"
 
 namespace tenon::onnx {
@@ -36,15 +37,14 @@ ValueId repeat_heads(NodeImport& n, ValueId x, int64_t heads, int64_t times) {
   return n.emit(ops::Reshape{.allowzero = true}, {wide, n.emit(ops::Concat{.axis = 0}, {head, n.int_list({heads * times}), tail})});
 }
 
-ValueId dim(NodeImport& n, ValueId x, int64_t axis) { return n.emit(ops::ShapeOf{.start = axis, .end = axis + 1}, {x}); }
-
 /// A mask that ends before the last key forbids the keys behind its end.
 ValueId padded_mask(NodeImport& n, ValueId mask, ValueId keys) {
   const Fact &known = n.fact(mask), &key = n.fact(keys);
   const int64_t rank = n.rank(mask);
   if (n.failed() || rank < 1 || key.rank() < 3) return mask;
   if (n.module().symbols.known_equal(known.shape()[rank - 1], key.shape()[2]) == Known::yes) return mask;
-  const ValueId missing = n.pointwise({dim(n, keys, 2), dim(n, mask, rank - 1)}, [](const std::vector<Term>& t) { return t[0] - t[1]; });
+  const ValueId missing =
+      n.pointwise({dim_of(n, keys, 2), dim_of(n, mask, rank - 1)}, [](const std::vector<Term>& t) { return t[0] - t[1]; });
   const ValueId pads = n.emit(ops::Concat{.axis = 0}, {n.int_list(Dims(static_cast<size_t>(2 * rank - 1), 0)), missing});
   const DType dtype = n.dtype(mask);
   const uint8_t no = 0;
@@ -103,7 +103,7 @@ Result<Values> import_attention(NodeImport& n) {
   }
   if (n.int_attr("is_causal", 0) != 0) {  // key j is seen by query i where j <= past + i
     Values in{n.indices_of(q, 2, 2, 4), n.indices_of(k, 2, 3, 4)};
-    if (past_key != ValueId::none) in.push_back(dim(n, past_key, 2));
+    if (past_key != ValueId::none) in.push_back(dim_of(n, past_key, 2));
     scores =
         masked_where(n, scores, n.pointwise(in, [](const std::vector<Term>& t) { return t[1] <= (t.size() > 2 ? t[0] + t[2] : t[0]); }));
   }
@@ -177,6 +177,78 @@ Values rotary(NodeImport& n, ValueId x, ValueId cos, ValueId sin, ValueId positi
 
 Result<Values> import_rotary_embedding(NodeImport& n) {
   return rotary(n, n.required(0, "X"), n.required(1, "cos_cache"), n.required(2, "sin_cache"), n.input(3));
+}
+
+/// com.microsoft's form of it takes the positions second.
+Result<Values> import_ms_rotary_embedding(NodeImport& n) {
+  ValueId positions = n.required(1, "position_ids");
+  const ValueId x = n.required(0, "input");
+  if (n.rank(positions) == 1) {  // one offset: the positions that follow it, for all of the batch
+    const ValueId steps = n.indices_of(x, n.rank(x) == 4 ? 2 : 1, 1, 2);
+    positions =
+        n.pointwise({n.emit(ops::Unsqueeze{.axes = {1}}, {positions}), steps}, [](const std::vector<Term>& t) { return t[0] + t[1]; });
+  }
+  return rotary(n, x, n.required(2, "cos_cache"), n.required(3, "sin_cache"), positions);
+}
+
+/// com.microsoft GroupQueryAttention: keys and values go into the cache behind the past of each batch element (seqlens_k: its length
+/// with the new keys, less 1), and queries see them causally.
+Result<Values> import_group_query_attention(NodeImport& n) {
+  const int64_t heads = n.required_int("num_heads"), kv_heads = n.required_int("kv_num_heads");
+  const int64_t window = n.int_attr("local_window_size", -1);
+  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0) n.refuse("num_heads {}, kv_num_heads {}", heads, kv_heads);
+  if (!n.has_input(1)) n.unsupported("query, key and value packed into one input");
+  ValueId q = n.required(0, "query"), k = n.required(1, "key"), v = n.required(2, "value");
+  if (n.failed()) return Values{};
+  q = split_heads(n, q, heads);
+  k = split_heads(n, k, kv_heads);
+  v = split_heads(n, v, kv_heads);
+  // Positions of the new keys in the cache: [batch, 1] + [1, steps].
+  const ValueId lengths = n.emit(ops::Reshape{}, {n.cast(n.required(5, "seqlens_k"), DType::i64), n.int_list({-1})});
+  const ValueId past = n.pointwise({lengths, dim_of(n, q, 2)}, [](const std::vector<Term>& t) { return t[0] + 1 - t[1]; });
+  if (n.int_attr("do_rotary", 0) != 0) {
+    const ValueId positions = n.pointwise({n.emit(ops::Unsqueeze{.axes = {1}}, {past}), n.indices_of(q, 2, 1, 2)},
+                                          [](const std::vector<Term>& t) { return t[0] + t[1]; });
+    const bool interleaved = n.int_attr("rotary_interleaved", 0) != 0;
+    const ValueId cos = n.emit(ops::Gather{}, {n.required(7, "cos_cache"), positions});
+    const ValueId sin = n.emit(ops::Gather{}, {n.required(8, "sin_cache"), positions});
+    q = rotate(n, q, cos, sin, interleaved, 0, true);
+    k = rotate(n, k, cos, sin, interleaved, 0, true);
+  }
+  const auto cached = [&](ValueId fresh, size_t input) {
+    if (!n.has_input(input)) return fresh;
+    const ValueId cache = n.input(input);  // grows to the total length where it is shorter
+    const ValueId total = n.emit(ops::Reshape{}, {n.cast(n.required(6, "total_sequence_length"), DType::i64), n.int_list({1})});
+    const ValueId missing =
+        n.pointwise({total, dim_of(n, cache, 2)}, [](const std::vector<Term>& t) { return max(t[0] - t[1], t[0].constant(0)); });
+    const ValueId pads = n.emit(ops::Concat{.axis = 0}, {n.int_list({0}), missing});
+    const ValueId room = n.emit(ops::Pad{}, {cache, pads, ValueId::none, n.int_list({2})});
+    return n.emit(ops::TensorScatter{.axis = 2}, {room, fresh, past});
+  };
+  k = cached(k, 3);
+  v = cached(v, 4);
+  const ValueId present_key = k, present_value = v;
+  if (heads != kv_heads) {
+    k = repeat_heads(n, k, kv_heads, heads / kv_heads);
+    v = repeat_heads(n, v, kv_heads, heads / kv_heads);
+  }
+  double scale = n.float_attr("scale", 0);
+  if (scale == 0) {
+    const auto head = n.fact(q).has_rank() ? n.fact(q).shape()[3].constant() : std::nullopt;
+    if (!head) n.unsupported("the head size must be known when the model is imported, or the attribute scale given");
+    scale = 1 / std::sqrt(static_cast<double>(head.value_or(1)));
+  }
+  ValueId scores = n.emit(ops::MatMul{.trans_b = true}, {q, k});
+  const double softcap = n.float_attr("softcap", 0);
+  scores = n.pointwise(
+      {scores}, [&](const std::vector<Term>& t) { return softcap > 0 ? apply(Fn::tanh, t[0] * scale / softcap) * softcap : t[0] * scale; });
+  const Values in{n.indices_of(q, 2, 2, 4), n.indices_of(k, 2, 3, 4), n.emit(ops::Unsqueeze{.axes = {1, 2, 3}}, {past})};
+  scores = masked_where(n, scores, n.pointwise(in, [&](const std::vector<Term>& t) {
+    const Term seen = t[1] <= t[0] + t[2];
+    return window < 0 ? seen : apply(Fn::logical_and, seen, t[1] > t[0] + t[2] - static_cast<double>(window));
+  }));
+  const ValueId y = n.emit(ops::MatMul{}, {n.emit(ops::Softmax{.axis = -1}, {scores}), v});
+  return Values{join_heads(n, y), present_key, present_value};
 }
 
 }  // namespace tenon::onnx

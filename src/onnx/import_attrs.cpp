@@ -1,6 +1,7 @@
 #include "onnx/import_attrs.h"
 
 #include "ops/move.h"
+#include "ops/shape_of.h"
 #include "ops/slice.h"
 
 namespace tenon::onnx {
@@ -17,6 +18,8 @@ ops::AutoPad auto_pad_attr(NodeImport& n) {
 ValueId cut(NodeImport& n, ValueId x, int64_t axis, int64_t first, int64_t last) {
   return n.emit(ops::Slice{}, {x, n.int_list({first}), n.int_list({last}), n.int_list({axis})});
 }
+
+ValueId dim_of(NodeImport& n, ValueId x, int64_t axis) { return n.emit(ops::ShapeOf{.start = axis, .end = axis + 1}, {x}); }
 
 Tensor filled(NodeImport& n, DType dtype, Dims dims, double value) {
   auto tensor = Tensor::allocate(dtype, std::move(dims));

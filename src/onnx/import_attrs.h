@@ -8,6 +8,8 @@ namespace tenon::onnx {
 ops::AutoPad auto_pad_attr(NodeImport& n);
 /// x[first, last) along an axis, as a Slice.
 ValueId cut(NodeImport& n, ValueId x, int64_t axis, int64_t first, int64_t last);
+/// The size of one dim as a rank-1 tensor.
+ValueId dim_of(NodeImport& n, ValueId x, int64_t axis);
 /// A tensor of one number.
 Tensor filled(NodeImport& n, DType dtype, Dims dims, double value);
 

@@ -5,6 +5,7 @@
 
 #include "onnx/node_import.h"
 #include "ops/reshape.h"
+#include "ops/text.h"
 
 namespace tenon::onnx {
 namespace {
@@ -101,12 +102,16 @@ BINARY(xor, logical_xor)
 BINARY(bitwise_and, bit_and)
 BINARY(bitwise_or, bit_or)
 BINARY(bitwise_xor, bit_xor)
-BINARY(equal, equal)
 BINARY(less, less)
 BINARY(less_or_equal, less_equal)
 BINARY(greater, greater)
 BINARY(greater_or_equal, greater_equal)
 #undef BINARY
+
+Result<Values> import_equal(NodeImport& n) {
+  if (n.dtype(n.input(0)) == DType::str) return Values{n.emit(ops::StringEqual{}, {n.required(0, "A"), n.required(1, "B")})};
+  return binary<Fn::equal>(n);
+}
 
 Result<Values> import_sum(NodeImport& n) { return variadic(n, Fn::add, false); }
 Result<Values> import_mean(NodeImport& n) { return variadic(n, Fn::add, true); }

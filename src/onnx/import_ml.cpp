@@ -1,0 +1,104 @@
+// ai.onnx.ml and other values that are no plain numbers: labels, maps, strings, random numbers, bits.
+#include "onnx/import_attrs.h"
+#include "ops/bit_cast.h"
+#include "ops/det.h"
+#include "ops/gather.h"
+#include "ops/random.h"
+#include "ops/reshape.h"
+#include "ops/shape_of.h"
+#include "ops/tensor_scatter.h"
+#include "ops/text.h"
+#include "ops/zip_map.h"
+
+namespace tenon::onnx {
+
+/// Elements of the last dim; a vector counts as one row.
+Result<Values> import_array_feature_extractor(NodeImport& n) {
+  ValueId x = n.required(0, "X");
+  if (n.rank(x) == 1) x = n.emit(ops::Unsqueeze{.axes = {0}}, {x});
+  const ValueId indices = n.emit(ops::Reshape{}, {n.required(1, "Y"), n.int_list({-1})});
+  return Values{n.emit(ops::Gather{.axis = -1}, {x, indices})};
+}
+Result<Values> import_zip_map(NodeImport& n) {
+  const ops::ZipMap map{.ints = n.ints_attr("classlabels_int64s"), .strings = n.strings_attr("classlabels_strings")};
+  if (map.ints.empty() == map.strings.empty()) n.refuse("wants the labels as integers or as strings");
+  return Values{n.emit(map, {n.required(0, "X")})};
+}
+Result<Values> import_binarizer(NodeImport& n) {
+  const double threshold = n.float_attr("threshold", 0);
+  return Values{n.pointwise({n.required(0, "X")},
+                            [&](const std::vector<Term>& t) { return where(t[0] > threshold, t[0].constant(1), t[0].constant(0)); })};
+}
+/// (x - offset) · scale, one of each or one per feature.
+Result<Values> import_scaler(NodeImport& n) {
+  const auto vector = [&](std::string_view name, double otherwise) {
+    std::vector<double> values = n.floats_attr(name);
+    if (values.empty()) values.push_back(otherwise);
+    const std::vector<float> narrow(values.begin(), values.end());
+    return n.constant(make_tensor<float>(DType::f32, {static_cast<int64_t>(narrow.size())}, narrow));
+  };
+  return Values{n.pointwise({n.required(0, "X"), vector("offset", 0), vector("scale", 1)},
+                            [](const std::vector<Term>& t) { return (t[0].cast(DType::f32) - t[1]) * t[2]; })};
+}
+
+Result<Values> import_string_concat(NodeImport& n) { return Values{n.emit(ops::StringConcat{}, {n.required(0, "X"), n.required(1, "Y")})}; }
+Result<Values> import_string_normalizer(NodeImport& n) {
+  ops::StringNormalizer op{.case_sensitive = n.int_attr("is_case_sensitive", 0) != 0, .stopwords = n.strings_attr("stopwords")};
+  const std::string change = n.string_attr("case_change_action", "NONE");
+  if (change == "LOWER") op.case_change = ops::CaseChange::lower;
+  if (change == "UPPER") op.case_change = ops::CaseChange::upper;
+  return Values{n.emit(op, {n.required(0, "X")})};
+}
+Result<Values> import_string_split(NodeImport& n) {
+  ops::StringSplit op;
+  if (n.has_attr("delimiter")) op.delimiter = n.string_attr("delimiter", "");
+  if (n.has_attr("maxsplit")) op.maxsplit = n.int_attr("maxsplit", 0);
+  return n.emit(op, {n.required(0, "X")}, 2);
+}
+Result<Values> import_regex_full_match(NodeImport& n) {
+  return Values{n.emit(ops::RegexFullMatch{.pattern = n.string_attr("pattern", "")}, {n.required(0, "X")})};
+}
+
+Result<Values> import_bit_cast(NodeImport& n) {
+  return Values{n.emit(ops::BitCast{.dtype = n.dtype_attr("to", DType::none)}, {n.required(0, "input")})};
+}
+Result<Values> import_det(NodeImport& n) { return Values{n.emit(ops::Det{}, {n.required(0, "X")})}; }
+Result<Values> import_tensor_scatter(NodeImport& n) {
+  const ops::TensorScatter op{.axis = n.int_attr("axis", -2), .circular = n.string_attr("mode", "linear") == "circular"};
+  return Values{n.emit(op, {n.required(0, "past_cache"), n.required(1, "update"), n.input(2)})};
+}
+
+namespace {
+
+/// Random numbers in a shape that is an attribute, or that of the input.
+ValueId random(NodeImport& n, ops::RandomKind kind, ValueId shape, DType dtype) {
+  const bool normal = kind == ops::RandomKind::normal;
+  ops::Random op{.kind = kind, .dtype = dtype};
+  op.a = n.float_attr(normal ? "mean" : "low", 0);
+  op.b = n.float_attr(normal ? "scale" : "high", 1);
+  if (n.has_attr("seed")) op.seed = n.float_attr("seed", 0);
+  return n.emit(op, {shape});
+}
+Values random_like(NodeImport& n, ops::RandomKind kind) {
+  const ValueId x = n.required(0, "input");
+  return {random(n, kind, n.emit(ops::ShapeOf{}, {x}), n.dtype_attr("dtype", n.dtype(x)))};
+}
+Values random_shaped(NodeImport& n, ops::RandomKind kind) {
+  return {random(n, kind, n.int_list(n.ints_attr("shape")), n.dtype_attr("dtype", DType::f32))};
+}
+
+}  // namespace
+
+Result<Values> import_random_normal(NodeImport& n) { return random_shaped(n, ops::RandomKind::normal); }
+Result<Values> import_random_uniform(NodeImport& n) { return random_shaped(n, ops::RandomKind::uniform); }
+Result<Values> import_random_normal_like(NodeImport& n) { return random_like(n, ops::RandomKind::normal); }
+Result<Values> import_random_uniform_like(NodeImport& n) { return random_like(n, ops::RandomKind::uniform); }
+/// One with the probability that the input says.
+Result<Values> import_bernoulli(NodeImport& n) {
+  const ValueId x = n.required(0, "input");
+  const DType dtype = n.dtype_attr("dtype", n.dtype(x));
+  const ValueId uniform = random(n, ops::RandomKind::uniform, n.emit(ops::ShapeOf{}, {x}), DType::f32);
+  return Values{n.pointwise({x, uniform}, [&](const std::vector<Term>& t) { return (t[1] < t[0].cast(DType::f32)).cast(dtype); })};
+}
+
+}  // namespace tenon::onnx

@@ -1,0 +1,167 @@
+#include "ops/text.h"
+
+#include <algorithm>
+#include <regex>
+
+#include "ops/move.h"
+
+namespace tenon::ops {
+namespace {
+
+Result<void> check_strings(std::span<const HostValue> in) {
+  for (const HostValue& value : in)
+    if (value.tensor.dtype != DType::str) return fail("wants strings, got {}", to_string(value.tensor.dtype));
+  return {};
+}
+
+/// Calls body(a, b, i) for the broadcast elements of two tensors.
+template <class Body>
+Result<void> broadcast(std::span<const HostValue> in, DType dtype, HostValue& out, Body body) {
+  TENON_OK(check_strings(in.first(2)));
+  TENON_TRY(dims, broadcast_dims(in[0].tensor.dims, in[1].tensor.dims));
+  TENON_OK(prepare_output(out, dtype, dims));
+  Dims strides[2];
+  for (size_t k = 0; k < 2; ++k) {  // 0 along dims that broadcast
+    const Dims& own = in[k].tensor.dims;
+    Dims dense = strides_of(own);
+    strides[k].assign(dims.size() - own.size(), 0);
+    for (size_t d = 0; d < own.size(); ++d) strides[k].push_back(own[d] == 1 ? 0 : dense[d]);
+  }
+  size_t i = 0;
+  for (Odometer at(dims); at.inside(); at.next(), ++i)
+    body(in[0].tensor.as<std::string>()[static_cast<size_t>(at.dot(strides[0]))],
+         in[1].tensor.as<std::string>()[static_cast<size_t>(at.dot(strides[1]))], i);
+  return {};
+}
+
+/// ASCII letters; others stay, as no locale is portable.
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+std::string upper(std::string text) {
+  for (char& c : text)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return text;
+}
+
+std::vector<std::string> pieces_of(const StringSplit& op, const std::string& text) {
+  std::vector<std::string> pieces;
+  const bool spaces = !op.delimiter || op.delimiter->empty();
+  const auto is_space = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+  size_t at = 0;
+  while (true) {
+    while (spaces && at < text.size() && is_space(text[at])) ++at;
+    if (spaces && at == text.size()) break;
+    size_t end = at;
+    if (op.maxsplit && static_cast<int64_t>(pieces.size()) >= *op.maxsplit) {
+      end = text.size();
+    } else if (spaces) {
+      while (end < text.size() && !is_space(text[end])) ++end;
+    } else {
+      end = std::min(text.find(*op.delimiter, at), text.size());
+    }
+    pieces.push_back(text.substr(at, end - at));
+    if (end == text.size()) break;
+    at = end + (spaces ? 1 : op.delimiter->size());
+  }
+  if (!spaces && text.empty()) pieces.clear();
+  return pieces;
+}
+
+}  // namespace
+
+Result<Facts> infer(const StringConcat&, std::span<const Fact> in, InferCtx&) {
+  TENON_TRY(shape, broadcast_shapes(in[0].shape(), in[1].shape()));
+  return Facts{Fact(DType::str, shape)};
+}
+Result<Facts> infer(const StringEqual&, std::span<const Fact> in, InferCtx&) {
+  TENON_TRY(shape, broadcast_shapes(in[0].shape(), in[1].shape()));
+  return Facts{Fact(DType::boolean, shape)};
+}
+Result<Facts> infer(const StringNormalizer& op, std::span<const Fact> in, InferCtx& ctx) {
+  const Fact& x = in[0];
+  if (!x.has_rank() || op.stopwords.empty()) return Facts{Fact(DType::str, x.shape())};
+  if (x.rank() < 1 || x.rank() > 2) return fail("x must be [n] or [1, n], got {}", to_string(x.shape()));
+  Shape shape = x.shape();
+  shape[x.rank() - 1] = ctx.mint("words");
+  return Facts{Fact(DType::str, std::move(shape))};
+}
+Result<Facts> infer(const StringSplit&, std::span<const Fact> in, InferCtx& ctx) {
+  Shape shape = in[0].shape();
+  if (shape.has_rank()) shape.dims().push_back(ctx.mint("pieces"));
+  return Facts{Fact(DType::str, std::move(shape)), Fact(DType::i64, in[0].shape())};
+}
+Result<Facts> infer(const RegexFullMatch&, std::span<const Fact> in, InferCtx&) { return Facts{Fact(DType::boolean, in[0].shape())}; }
+
+Result<void> eval(const StringConcat&, std::span<const HostValue> in, std::span<HostValue> out) {
+  return broadcast(in, DType::str, out[0],
+                   [&](const std::string& a, const std::string& b, size_t i) { out[0].tensor.as<std::string>()[i] = a + b; });
+}
+Result<void> eval(const StringEqual&, std::span<const HostValue> in, std::span<HostValue> out) {
+  return broadcast(in, DType::boolean, out[0],
+                   [&](const std::string& a, const std::string& b, size_t i) { out[0].tensor.as<uint8_t>()[i] = a == b; });
+}
+
+Result<void> eval(const StringNormalizer& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  TENON_OK(check_strings(in.first(1)));
+  const Tensor& x = in[0].tensor;
+  if (x.rank() < 1 || x.rank() > 2 || (x.rank() == 2 && x.dims[0] != 1)) return fail("x must be [n] or [1, n], got {}", to_string(x.dims));
+  const auto folded = [&](const std::string& word) { return op.case_sensitive ? word : lower(word); };
+  std::vector<std::string> kept;
+  for (const std::string& word : x.as<std::string>()) {
+    const bool stop = std::ranges::any_of(op.stopwords, [&](const std::string& stopword) { return folded(stopword) == folded(word); });
+    if (!stop) kept.push_back(op.case_change == CaseChange::lower ? lower(word) : op.case_change == CaseChange::upper ? upper(word) : word);
+  }
+  // ONNX StringNormalizer-10: where no word is left, one empty string is.
+  if (kept.empty() && !op.stopwords.empty()) kept.emplace_back();
+  Dims dims = x.dims;
+  dims.back() = static_cast<int64_t>(kept.size());
+  TENON_OK(prepare_output(out[0], DType::str, dims));
+  std::ranges::copy(kept, out[0].tensor.as<std::string>().begin());
+  return {};
+}
+
+Result<void> eval(const StringSplit& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  TENON_OK(check_strings(in.first(1)));
+  const Tensor& x = in[0].tensor;
+  std::vector<std::vector<std::string>> all;
+  size_t most = 0;
+  for (const std::string& text : x.as<std::string>()) {
+    all.push_back(pieces_of(op, text));
+    most = std::max(most, all.back().size());
+  }
+  Dims dims = x.dims;
+  dims.push_back(static_cast<int64_t>(most));
+  TENON_OK(prepare_output(out[0], DType::str, dims));
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t k = 0; k < most; ++k) out[0].tensor.as<std::string>()[i * most + k] = k < all[i].size() ? all[i][k] : std::string();
+  }
+  if (out.size() < 2) return {};
+  TENON_OK(prepare_output(out[1], DType::i64, x.dims));
+  for (size_t i = 0; i < all.size(); ++i) out[1].tensor.as<int64_t>()[i] = static_cast<int64_t>(all[i].size());
+  return {};
+}
+
+Result<void> eval(const RegexFullMatch& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  TENON_OK(check_strings(in.first(1)));
+  const Tensor& x = in[0].tensor;
+  TENON_OK(prepare_output(out[0], DType::boolean, x.dims));
+  try {  // the standard library reports bad patterns, and texts too long for its stack, by exceptions only
+    const std::regex pattern(op.pattern);
+    for (size_t i = 0; i < x.as<std::string>().size(); ++i)
+      out[0].tensor.as<uint8_t>()[i] = std::regex_match(x.as<std::string>()[i], pattern);
+  } catch (const std::regex_error& error) {
+    return fail("pattern '{}': {}", op.pattern, error.what());
+  }
+  return {};
+}
+
+template OpRow make_row<StringConcat>();
+template OpRow make_row<StringEqual>();
+template OpRow make_row<StringNormalizer>();
+template OpRow make_row<StringSplit>();
+template OpRow make_row<RegexFullMatch>();
+
+}  // namespace tenon::ops
