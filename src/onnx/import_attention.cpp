@@ -223,7 +223,10 @@ Result<Values> import_group_query_attention(NodeImport& n) {
         n.pointwise({total, dim_of(n, cache, 2)}, [](const std::vector<Term>& t) { return max(t[0] - t[1], t[0].constant(0)); });
     const ValueId pads = n.emit(ops::Concat{.axis = 0}, {n.int_list({0}), missing});
     const ValueId room = n.emit(ops::Pad{}, {cache, pads, ValueId::none, n.int_list({2})});
-    return n.emit(ops::TensorScatter{.axis = 2}, {room, fresh, past});
+    // What lies behind the past is no part of it.
+    const ValueId clean = n.pointwise({room, n.indices_of(room, 2, 2, 4), n.emit(ops::Unsqueeze{.axes = {1, 2, 3}}, {past})},
+                                      [](const std::vector<Term>& t) { return where(t[1] < t[2], t[0], t[0].constant(0)); });
+    return n.emit(ops::TensorScatter{.axis = 2}, {clean, fresh, past});
   };
   k = cached(k, 3);
   v = cached(v, 4);

@@ -48,7 +48,11 @@ Result<Facts> infer(const Pad&, std::span<const Fact> in, InferCtx& ctx) {
   Shape shape = x.shape();
   const std::optional<Dims> axes = present(in, 3) ? in[3].ints() : std::nullopt;
   if (!in[1].elems || (present(in, 3) && !axes)) {
-    for (Dim& dim : shape.dims()) dim = ctx.mint("pad");
+    const auto changes = [&](int64_t i) {
+      return !axes || std::ranges::any_of(*axes, [&](int64_t axis) { return axis == i || axis + x.rank() == i; });
+    };
+    for (int64_t i = 0; i < x.rank(); ++i)
+      if (changes(i)) shape[i] = ctx.mint("pad");
     return Facts{Fact(x.dtype(), std::move(shape))};
   }
   TENON_TRY(pads, spread(*in[1].elems, axes, x.rank()));
