@@ -9,6 +9,7 @@
 #include "ops/mat_mul.h"
 #include "ops/norm.h"
 #include "ops/pad.h"
+#include "ops/reduce.h"
 #include "ops/reshape.h"
 #include "ops/shape_of.h"
 #include "ops/slice.h"
@@ -95,35 +96,49 @@ Result<Values> import_attention(NodeImport& n) {
   const ValueId product = n.emit(ops::MatMul{.trans_b = true}, {q, k});
   ValueId scores = n.pointwise({product}, [&](const std::vector<Term>& t) { return t[0] * scale; });
   const ValueId raw = scores;
+  if (const double softcap = n.float_attr("softcap", 0); softcap > 0)
+    scores = n.pointwise({scores}, [&](const std::vector<Term>& t) { return apply(Fn::tanh, t[0] / softcap) * softcap; });
+  const ValueId capped = scores;
   if (n.has_input(3)) {
     const ValueId mask = padded_mask(n, n.input(3), k);
     scores = n.dtype(mask) == DType::boolean
                  ? masked_where(n, scores, mask)
                  : n.pointwise({scores, mask}, [](const std::vector<Term>& t) { return t[0] + t[1].cast(t[0].type()); });
   }
-  if (n.int_attr("is_causal", 0) != 0) {  // key j is seen by query i where j <= past + i
+  ValueId lengths = ValueId::none;  // the keys in use of each batch element, [b, 1, 1, 1]
+  if (n.has_input(6)) lengths = n.emit(ops::Unsqueeze{.axes = {1, 2, 3}}, {n.cast(n.input(6), DType::i64)});
+  if (n.int_attr("is_causal", 0) != 0) {  // query i sees key j where j <= i + what lies before the first query
     Values in{n.indices_of(q, 2, 2, 4), n.indices_of(k, 2, 3, 4)};
-    if (past_key != ValueId::none) in.push_back(dim_of(n, past_key, 2));
+    if (past_key != ValueId::none) {
+      in.push_back(dim_of(n, past_key, 2));
+    } else if (lengths != ValueId::none) {
+      in.push_back(n.pointwise({lengths, dim_of(n, q, 2)}, [](const std::vector<Term>& t) { return t[0] - t[1]; }));
+    }
     scores =
         masked_where(n, scores, n.pointwise(in, [](const std::vector<Term>& t) { return t[1] <= (t.size() > 2 ? t[0] + t[2] : t[0]); }));
   }
-  if (n.has_input(6)) {  // the keys in use of each batch element
-    const ValueId lengths = n.emit(ops::Unsqueeze{.axes = {1, 2, 3}}, {n.input(6)});
-    scores = masked_where(n, scores, n.pointwise({n.indices_of(k, 2, 3, 4), lengths}, [](const std::vector<Term>& t) {
-      return t[0] < t[1].cast(DType::i64);
-    }));
-  }
+  if (lengths != ValueId::none)
+    scores =
+        masked_where(n, scores, n.pointwise({n.indices_of(k, 2, 3, 4), lengths}, [](const std::vector<Term>& t) { return t[0] < t[1]; }));
   const ValueId biased = scores;
-  if (const double softcap = n.float_attr("softcap", 0); softcap > 0)
-    scores = n.pointwise({scores}, [&](const std::vector<Term>& t) { return apply(Fn::tanh, t[0] / softcap) * softcap; });
-  const ValueId capped = scores;
   const DType type = n.dtype(q);
   const DType precision = n.int_attr("softmax_precision", 0) != 0 ? n.dtype_attr("softmax_precision", type) : type;
-  const ValueId weights = n.cast(n.emit(ops::Softmax{.axis = -1}, {n.cast(scores, precision)}), type);
+  const ValueId wide = n.cast(scores, precision);
+  ValueId weights = n.emit(ops::Softmax{.axis = -1}, {wide});
+  if (n.has_input(3) || lengths != ValueId::none) {  // a query that sees no key at all attends to nothing
+    const ValueId most = n.emit(ops::Reduce{.kind = engine::ReduceKind::max, .axes = {-1}}, {wide});
+    weights = n.pointwise({weights, most}, [](const std::vector<Term>& t) {
+      return where(apply(Fn::equal, t[1], t[1].constant(kMinusInfinity)), t[0].constant(0), t[0]);
+    });
+  }
+  weights = n.cast(weights, type);
   ValueId y = n.emit(ops::MatMul{}, {weights, n.cast(v, type)});
   if (flat) y = join_heads(n, y);
   const int64_t mode = n.int_attr("qk_matmul_output_mode", 0);
-  const ValueId shown = mode == 1 ? biased : mode == 2 ? capped : mode == 3 ? weights : raw;
+  // ONNX 1.22 put the softcap before the mask and swapped the modes 1 and 2. Mode 1 without a softcap would be mode 0 today, so it is
+  // the earlier mode 1: masked.
+  const bool caps = n.float_attr("softcap", 0) > 0;
+  const ValueId shown = mode == 1 && caps ? capped : mode == 1 || mode == 2 ? biased : mode == 3 ? weights : raw;
   return Values{y, present_key, present_value, shown};
 }
 

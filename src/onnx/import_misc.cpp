@@ -4,6 +4,7 @@
 #include "ops/constant_of_shape.h"
 #include "ops/identity.h"
 #include "ops/pointwise.h"
+#include "ops/random.h"
 #include "ops/shape_of.h"
 
 namespace tenon::onnx {
@@ -79,25 +80,33 @@ Result<Values> import_cast_like(NodeImport& n) {
   return cast_to(n, n.required(0, "input"), to);
 }
 
-/// Inference: the input, and a mask that keeps everything.
+/// Inference: the input, and a mask that keeps everything. Training: what a random number below `ratio` meets becomes 0, the rest grows
+/// by 1 / (1 - ratio).
 Result<Values> import_dropout(NodeImport& n) {
   const ValueId x = n.required(0, "data");
-  if (n.opset() >= 12 && n.has_input(2)) {
-    const std::optional<Tensor> training = n.contents(n.input(2)), ratio = n.contents(n.input(1));
-    const bool drops = !ratio || ratio->elems() != 1 || element_as_double(*ratio, 0) != 0;
-    if (!training) n.unsupported("training_mode must be known when the model is imported; export the model for inference");
-    if (training && training->elems() == 1 && element_as_int(*training, 0) != 0 && (n.has_input(1) ? drops : true))
-      n.unsupported("training mode drops at random; export the model for inference");
-  }
-  Values out = passed_through(n, x);
-  if (n.has_output(1)) {
+  const std::optional<Dims> training = n.ints(n.opset() >= 12 ? n.input(2) : ValueId::none);
+  const bool trains = n.opset() >= 12 && n.has_input(2) && !(training && training->size() == 1 && (*training)[0] == 0);
+  if (!trains) {
+    Values out = passed_through(n, x);
+    if (!n.has_output(1) || n.failed()) return out;
     const uint8_t kept = 1;
     const DType mask = n.opset() < 10 ? n.dtype(x) : DType::boolean;
-    if (n.failed()) return Values{};
     const ValueId one = mask == DType::boolean ? n.constant(make_tensor<uint8_t>(mask, {1}, std::span(&kept, 1))) : n.scalar(mask, 1);
     out.push_back(n.emit(ops::ConstantOfShape{}, {n.emit(ops::ShapeOf{}, {x}), one}));
+    return out;
   }
-  return out;
+  ops::Random uniform;
+  if (n.has_attr("seed")) uniform.seed = static_cast<double>(n.int_attr("seed", 0));
+  const ValueId random = n.emit(uniform, {n.emit(ops::ShapeOf{}, {x})});
+  const ValueId ratio = n.has_input(1) ? n.input(1) : n.scalar(DType::f32, 0.5);
+  const ValueId mask = n.pointwise({random, n.input(2), ratio}, [](const std::vector<Term>& t) {
+    return apply(Fn::logical_or, apply(Fn::logical_not, t[1]), t[0] >= t[2].cast(DType::f32));
+  });
+  const ValueId y = n.pointwise({x, mask, n.input(2), ratio}, [](const std::vector<Term>& t) {
+    const Term grown = t[0] / (t[0].constant(1) - t[3].cast(t[0].type()));
+    return where(t[2], where(t[1], grown, t[0].constant(0)), t[0]);
+  });
+  return Values{y, mask};
 }
 
 }  // namespace tenon::onnx
