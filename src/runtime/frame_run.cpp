@@ -27,6 +27,18 @@ bool sync_wanted() {
   return wanted;
 }
 
+/// A view shows the bytes of a value under another shape, which `type` says.
+Result<void> show_as(const ValueType& type, const DimValues& symbols, HostValue& value) {
+  if (value.kind != HostValue::Kind::tensor || !type.is_tensor() || !type.shape.has_rank()) return {};
+  auto dims = evaluate(type.shape, symbols);
+  if (!dims.ok() || *dims == value.tensor.dims) return {};
+  TENON_TRY(elems, checked_elems(*dims));
+  if (elems != value.tensor.elems())
+    return fail(ErrorKind::bad_engine, "a value of {} has shape {}", to_string(type), to_string(value.tensor.dims));
+  value.tensor.dims = std::move(*dims);
+  return {};
+}
+
 }  // namespace
 
 Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inputs, const DimValues& outer,
@@ -135,11 +147,8 @@ Result<void> Frame::set_operands(StepCall& call, bool outputs) {
     } else {
       TENON_TRY(value, stored(operand.buffer));
       if (buffer.kind == BufferKind::slot || !operand.type.is_tensor() || !operand.type.shape.has_rank()) {
-        if (outputs) {
-          values[i] = {};
-        } else {
-          values[i] = *value;
-        }
+        values[i] = outputs ? HostValue() : *value;
+        if (!outputs) TENON_OK(show_as(operand.type, values_, values[i]));
         continue;
       }
       const int64_t elems = values[i].tensor.elems();
@@ -272,14 +281,7 @@ Result<HostValue> Frame::load(const engine::Operand& operand) {
     TENON_TRY(value, stored(operand.buffer));
     out = *value;
   }
-  if (out.kind != HostValue::Kind::tensor || !operand.type.is_tensor() || !operand.type.shape.has_rank()) return out;
-  const auto dims = evaluate(operand.type.shape, values_);  // a view shows the bytes under another shape
-  if (dims.ok() && *dims != out.tensor.dims) {
-    TENON_TRY(elems, checked_elems(*dims));
-    if (elems != out.tensor.elems())
-      return fail(ErrorKind::bad_engine, "a value of {} has shape {}", to_string(operand.type), to_string(out.tensor.dims));
-    out.tensor.dims = *dims;
-  }
+  TENON_OK(show_as(operand.type, values_, out));
   return out;
 }
 

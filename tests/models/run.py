@@ -25,7 +25,6 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +32,11 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 SUFFIX = ".graph.onnx"
 
-# The backbones that people deploy most, from both exporters where the archive has both.
-GRAPHS = ["tv_resnet50", "tv_mobilenet_v2", "tv_efficientnet_b0", "hf_bert_base", "tv_vit_b_16"]
+# Graphs whose outputs cannot be compared, with the reason.
+SKIPPED = {
+    "tv_regnet_y_400mf": "ill-conditioned with these weights: onnxruntime's own optimisation levels differ by more than Tenon does",
+    "tv_retinanet_r50": "boxes of nearly equal scores change places",
+}
 RTOL, ATOL_OF_MAX = 1e-3, 1e-4
 TIMEOUT_S = 900
 
@@ -59,12 +61,7 @@ def run_models(tenon: Path, folder: Path) -> Counts:
     command = [str(tenon), "test", "--list", str(HERE / "expect.txt"), str(folder)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     sys.stdout.write(done.stdout)
-    counts = Counts(
-        *(
-            sum(map(int, re.findall(rf"(\d+) {word}", last_counts(done.stdout))))
-            for word in ("passed", "failed", "skipped")
-        )
-    )
+    counts = Counts(*(sum(map(int, re.findall(rf"(\d+) {word}", last_counts(done.stdout)))) for word in ("passed", "failed", "skipped")))
     if done.returncode != 0 and counts.failed == 0:
         counts.failed = 1
     return counts
@@ -83,13 +80,13 @@ def load_regrow(path: Path) -> Any:
     return module
 
 
-def unpack(archive: Path, wanted: list[str], to: Path) -> Iterator[str]:
-    """Extracts the files of the wanted graphs; gives the names of the graphs, in the order of `wanted`."""
+def unpack(archive: Path, wanted: list[str], to: Path) -> list[str]:
+    """Extracts the files of the wanted models or graphs, all if there is none; gives the names of the graphs, sorted."""
     found: list[str] = []
     with tarfile.open(archive) as tar:
         for member in tar:
             name = Path(member.name).name
-            if not member.isfile() or not any(name.startswith(graph + ".") for graph in wanted):
+            if not member.isfile() or (wanted and not any(name.startswith(graph + ".") for graph in wanted)):
                 continue
             source = tar.extractfile(member)
             if source is None:
@@ -97,7 +94,7 @@ def unpack(archive: Path, wanted: list[str], to: Path) -> Iterator[str]:
             (to / name).write_bytes(source.read())
             if name.endswith(SUFFIX):
                 found.append(name.removesuffix(SUFFIX))
-    return iter(sorted(found, key=lambda name: ([name.startswith(graph + ".") for graph in wanted].index(True), name)))
+    return sorted(found)
 
 
 def check_graph(tenon: Path, regrow: Any, folder: Path, name: str) -> str:
@@ -117,9 +114,7 @@ def check_graph(tenon: Path, regrow: Any, folder: Path, name: str) -> str:
     command += ["--save-outputs", str(outputs)]
     outputs.unlink(missing_ok=True)
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S, check=False
-        )
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         return f"no result after {TIMEOUT_S} s"
     if done.returncode != 0:
@@ -155,6 +150,11 @@ def run_graphs(tenon: Path, archive: Path, regrow_path: Path, wanted: list[str])
     with tempfile.TemporaryDirectory(prefix="tenon-graphs-") as place:
         folder = Path(place)
         for name in unpack(archive, wanted, folder):
+            reason = SKIPPED.get(name.split(".")[0])
+            if reason and not wanted:
+                print(f"skip  {name}: {reason}")
+                counts.add(Counts(skipped=1))
+                continue
             start = time.monotonic()
             wrong = check_graph(tenon, regrow, folder, name)
             seconds = time.monotonic() - start
@@ -184,7 +184,7 @@ def main() -> int:
     if options.only != "models":
         if archive.exists():
             regrow = archive.with_name("regrow.py")
-            counts.add(run_graphs(options.tenon, archive, regrow, options.graph or GRAPHS))
+            counts.add(run_graphs(options.tenon, archive, regrow, options.graph or []))
         else:
             print(f"skip  {archive} is not there")
             counts.skipped += 1
