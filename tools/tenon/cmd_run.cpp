@@ -93,7 +93,7 @@ Result<int> run(const Options& options, bool json) {
   Inputs inputs{*context, std::vector<bool>(body.inputs.size()), {}};
   for (const std::string& text : options.inputs) TENON_OK(set_input(inputs, text));
   TENON_TRY(made, fill_inputs(*context, inputs.given, shapes, inputs.symbols, options.seed));
-  if (!options.quiet)
+  if (!source.quiet)
     for (const std::string& line : made) note("{} ({})", line, kRandomRule);
 
   const double start = seconds_now();
