@@ -76,6 +76,12 @@ Result<ir::Module> Importer::run() {
     }
     scope.names[input.name] = module_.main().add_input(std::string(input.name), Fact(std::move(type)));
   }
+  for (const auto& [name, dims] : options_.dims) {
+    std::vector<std::string> names;
+    for (const ir::Port& port : module_.main().inputs) names.push_back(quote(port.name));
+    if (std::ranges::find(names, quote(name)) == names.end())
+      return fail(ErrorKind::not_found, "dims are given for '{}', but the model has no such input, it has: {}", name, join(names, ", "));
+  }
   for (const auto& [name, row] : module_.symbols.rows) seen_symbols_.insert(name);
   import_nodes(scope, model_.graph.nodes);
   for (const ValueView& output : model_.graph.outputs) {
