@@ -35,7 +35,11 @@ Result<void> Context::set_input(size_t index, HostValue value) {
   const engine::Port& port = engine_->plan().main.inputs[index];
   if (port.type.is_tensor() && value.kind == HostValue::Kind::tensor && value.tensor.dtype != port.type.dtype)
     return fail("input '{}' must be {}, got {}", port.name, to_string(port.type.dtype), to_string(value.tensor.dtype));
-  if (value.kind == HostValue::Kind::tensor) TENON_OK(checked_elems(value.tensor.dims));
+  if (value.kind == HostValue::Kind::tensor) {
+    TENON_TRY(elems, checked_elems(value.tensor.dims));
+    // Exporters write "no shape known" as a scalar's shape, and callers then give [1]: one element is one element.
+    if (elems == 1 && port.type.is_tensor() && port.type.shape.has_rank() && port.type.shape.rank() == 0) value.tensor.dims.clear();
+  }
   inputs_[index] = std::move(value);
   return {};
 }

@@ -13,7 +13,7 @@ class Context {
   Result<size_t> input_index(std::string_view name) const;
   Result<size_t> output_index(std::string_view name) const;
 
-  /// The value is kept until it is replaced; its memory may be the caller's.
+  /// The value is kept until it is replaced; its memory may be the caller's. A tensor of one element may stand for a scalar.
   Result<void> set_input(size_t index, HostValue value);
   /// The caller's memory for an output; a tensor without data takes it back.
   Result<void> set_output(size_t index, Tensor memory);
