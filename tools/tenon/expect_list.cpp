@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace tenon::cli {
 
@@ -19,12 +20,19 @@ Result<ExpectList> read_expect_list(const std::string& path) {
     if (!(words >> name)) continue;
     ExpectRow row;
     for (std::string word; words >> word;) {
-      const size_t colon = word.find(':');
-      Scanner value(colon == std::string::npos ? std::string_view() : std::string_view(word).substr(colon + 1));
-      const auto rtol = value.real();
-      if (!rtol.ok() || !value.at_end() || *rtol < 0) return fail("{}:{}: wanted backend:tolerance, got '{}'", path, number, word);
-      row.rtol[word.substr(0, colon)] = *rtol;
-      row.words += " " + word;
+      const std::vector<std::string> parts = split(word, ':');
+      std::vector<double> numbers;
+      for (size_t i = 1; i < parts.size(); ++i) {
+        Scanner in(parts[i]);
+        const auto real = in.real();
+        if (real.ok() && in.at_end() && *real >= 0) numbers.push_back(*real);
+      }
+      if (numbers.empty() || numbers.size() > 2 || numbers.size() + 1 != parts.size())
+        return fail("{}:{}: wanted backend:rtol or backend:rtol:atol, got '{}'", path, number, word);
+      ExpectRow::Words& row_words = row.tolerances[parts[0]];
+      row_words.rtol = numbers[0];
+      if (numbers.size() == 2) row_words.atol = numbers[1];
+      row.text += " " + word;
     }
     if (!out.emplace(name, std::move(row)).second) return fail("{}:{}: '{}' is listed twice", path, number, name);
   }
@@ -34,10 +42,10 @@ Result<ExpectList> read_expect_list(const std::string& path) {
 Tolerance tolerance_of(const ExpectList& list, std::string_view name, std::string_view target, Tolerance otherwise) {
   const auto row = list.find(name);
   if (row == list.end()) return otherwise;
-  auto rtol = row->second.rtol.find(target);
-  if (rtol == row->second.rtol.end()) rtol = row->second.rtol.find("*");
-  if (rtol != row->second.rtol.end()) otherwise.rtol = rtol->second;
-  return otherwise;
+  auto words = row->second.tolerances.find(target);
+  if (words == row->second.tolerances.end()) words = row->second.tolerances.find("*");
+  if (words == row->second.tolerances.end()) return otherwise;
+  return {words->second.rtol, words->second.atol.value_or(otherwise.atol)};
 }
 
 Result<void> write_expect_list(const std::string& path, std::vector<std::string> names, const ExpectList& old) {
@@ -45,7 +53,7 @@ Result<void> write_expect_list(const std::string& path, std::vector<std::string>
   std::string text;
   for (const std::string& name : names) {
     const auto row = old.find(name);
-    text += name + (row == old.end() ? "" : row->second.words) + "\n";
+    text += name + (row == old.end() ? "" : row->second.text) + "\n";
   }
   return write_file(path, view_of(text));
 }

@@ -1,5 +1,5 @@
 // The positive list of a test suite: names of the cases that are expected to pass, one a line, '#' begins a remark. Words after the
-// name: "backend:tolerance" replaces rtol for a target ("*" for all), as in "test_mish cpu:1e-2".
+// name: "backend:rtol" or "backend:rtol:atol" replace the tolerances on a target ("*": on all), as in "test_mish cpu:1e-2".
 #pragma once
 #include <map>
 #include <string>
@@ -10,8 +10,12 @@
 namespace tenon::cli {
 
 struct ExpectRow {
-  std::string words;  // as written after the name
-  std::map<std::string, double, std::less<>> rtol;
+  struct Words {
+    double rtol = 0;
+    std::optional<double> atol;
+  };
+  std::string text;  // as written after the name
+  std::map<std::string, Words, std::less<>> tolerances;
 };
 using ExpectList = std::map<std::string, ExpectRow, std::less<>>;
 
