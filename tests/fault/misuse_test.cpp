@@ -14,7 +14,7 @@ std::string error_of(const auto& result) { return result.ok() ? "no error" : res
 class FaultMisuse : public testing::Test {
  protected:
   void SetUp() override {
-    engine_ = load(small_engine("dynamic_shapes"));
+    engine_ = load(small_engine("cnn_residual"));
     ASSERT_TRUE(engine_);
     auto context = runtime::Context::create(engine_);
     ASSERT_TRUE(context.ok());

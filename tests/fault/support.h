@@ -5,7 +5,9 @@
 
 #include <map>
 
+#include "base/file.h"
 #include "build.h"
+#include "onnx/value_file.h"
 #include "runtime/context.h"
 
 namespace tenon {
@@ -23,6 +25,27 @@ inline const Bytes& small_engine(const std::string& name, const std::string& tar
     if (bytes.ok()) at->second = std::move(*bytes);
   }
   return at->second;
+}
+
+/// The inputs of a small model's data set, all of them tensors.
+inline std::vector<HostValue> data_set(const std::string& name, int set) {
+  std::vector<HostValue> out;
+  for (int i = 0;; ++i) {
+    const auto file = MappedFile::open(strf("{}/tests/models/small/{}/test_data_set_{}/input_{}.pb", TENON_SOURCE_DIR, name, set, i));
+    if (!file.ok()) return out;
+    const auto view = onnx::read_tensor((*file)->bytes());
+    EXPECT_TRUE(view.ok()) << view.error().message;
+    onnx::Model owner;
+    owner.keep_alive = *file;
+    auto tensor = onnx::import_tensor(owner, *view);
+    EXPECT_TRUE(tensor.ok()) << tensor.error().message;
+    if (!tensor.ok()) return {};
+    // In the file the elements lie anywhere; a caller's memory is aligned.
+    auto copy = Tensor::allocate(tensor->dtype, tensor->dims);
+    EXPECT_TRUE(copy.ok());
+    std::copy_n(tensor->data, tensor->bytes(), copy->data);
+    out.emplace_back(std::move(*copy));
+  }
 }
 
 /// Null, and a failed test, where the engine does not load.
