@@ -100,7 +100,6 @@ def unpack(archive: Path, wanted: list[str], to: Path) -> list[str]:
 def check_graph(tenon: Path, regrow: Any, folder: Path, name: str) -> str:
     """Regrows, runs and compares one graph. Returns what is wrong, or nothing."""
     import numpy as np
-
     import onnx
 
     reference = folder / f"{name}.ref.npz"
