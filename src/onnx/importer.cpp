@@ -104,7 +104,7 @@ Result<ir::Module> Importer::run() {
 }
 
 void Importer::report(std::string line) {
-  if (std::ranges::find(errors_, line) == errors_.end()) errors_.push_back(std::move(line));
+  if (reported_.insert(line).second) errors_.push_back(std::move(line));  // a body that is imported again fails again
 }
 
 void Importer::import_nodes(Scope& scope, const std::vector<NodeView>& nodes) {

@@ -71,6 +71,7 @@ class Importer {
   std::set<std::pair<GraphId, ValueId>> poisoned_;    // outputs of nodes that failed: their readers are not reported again
   std::set<std::string, std::less<>> seen_symbols_;
   std::vector<std::string> errors_;
+  std::set<std::string, std::less<>> reported_;
   int64_t inlined_nodes_ = 0;
 };
 
