@@ -81,7 +81,7 @@ Result<int> run(const Options& options, bool json) {
       ++counts[static_cast<size_t>(Verdict::fail)];
       if (!json) say("{}", shown_line(rows.back()));
     }
-  if (!options.write_list.empty()) TENON_OK(write_expect_list(options.write_list, passing, expected));
+  if (!options.write_list.empty()) TENON_OK(write_expect_list(options.write_list, passing));
 
   if (json) {
     Json list = Json::array();

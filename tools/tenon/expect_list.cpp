@@ -1,6 +1,7 @@
 #include "expect_list.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 
 #include "base/file.h"
@@ -32,7 +33,6 @@ Result<ExpectList> read_expect_list(const std::string& path) {
       ExpectRow::Words& row_words = row.tolerances[parts[0]];
       row_words.rtol = numbers[0];
       if (numbers.size() == 2) row_words.atol = numbers[1];
-      row.text += " " + word;
     }
     if (!out.emplace(name, std::move(row)).second) return fail("{}:{}: '{}' is listed twice", path, number, name);
   }
@@ -48,14 +48,25 @@ Tolerance tolerance_of(const ExpectList& list, std::string_view name, std::strin
   return {words->second.rtol, words->second.atol.value_or(otherwise.atol)};
 }
 
-Result<void> write_expect_list(const std::string& path, std::vector<std::string> names, const ExpectList& old) {
-  std::sort(names.begin(), names.end());
-  std::string text;
-  for (const std::string& name : names) {
-    const auto row = old.find(name);
-    text += name + (row == old.end() ? "" : row->second.text) + "\n";
+Result<void> write_expect_list(const std::string& path, std::vector<std::string> names) {
+  std::string out;
+  std::map<std::string, std::string> rest;
+  if (std::filesystem::exists(path)) {
+    TENON_TRY(old, read_text(path));
+    std::istringstream lines(old);
+    bool head = true;
+    for (std::string line; std::getline(lines, line);) {
+      const size_t start = line.find_first_not_of(" \t");
+      head = head && (start == std::string::npos || line[start] == '#');
+      if (head) out += line + "\n";
+      if (head || start == std::string::npos || line[start] == '#') continue;
+      const size_t end = std::min(line.find_first_of(" \t#", start), line.size());
+      rest[line.substr(start, end - start)] = line.substr(end);
+    }
   }
-  return write_file(path, view_of(text));
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) out += name + rest[name] + "\n";
+  return write_file(path, view_of(out));
 }
 
 }  // namespace tenon::cli

@@ -14,7 +14,6 @@ struct ExpectRow {
     double rtol = 0;
     std::optional<double> atol;
   };
-  std::string text;  // as written after the name
   std::map<std::string, Words, std::less<>> tolerances;
 };
 using ExpectList = std::map<std::string, ExpectRow, std::less<>>;
@@ -22,7 +21,7 @@ using ExpectList = std::map<std::string, ExpectRow, std::less<>>;
 Result<ExpectList> read_expect_list(const std::string& path);
 /// The tolerance of a case on a target.
 Tolerance tolerance_of(const ExpectList& list, std::string_view name, std::string_view target, Tolerance otherwise);
-/// Sorted names; words that `old` has for a name are kept.
-Result<void> write_expect_list(const std::string& path, std::vector<std::string> names, const ExpectList& old);
+/// Sorted names. Of a file that is there already, the remarks at its beginning and what follows a name that stays are kept.
+Result<void> write_expect_list(const std::string& path, std::vector<std::string> names);
 
 }  // namespace tenon::cli
