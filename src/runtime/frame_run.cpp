@@ -230,6 +230,20 @@ Result<void> Frame::check_step(const StepCall& call) {
   return {};
 }
 
+namespace {
+
+/// Evaluators put their inputs into sequences and optionals as they are: what points into an arena is copied before the arena moves on.
+Result<void> own(HostValue& value) {
+  if (value.tensor.data && !value.tensor.owner) {
+    TENON_TRY(copy, clone(value.tensor));
+    value.tensor = std::move(copy);
+  }
+  for (HostValue& item : value.items) TENON_OK(own(item));
+  return {};
+}
+
+}  // namespace
+
 Result<void> Frame::after_step(const engine::Step& step, StepCall& call) {
   for (size_t i = 0; i < step.out.size(); ++i) {
     const engine::Operand& operand = step.out[i];
@@ -237,7 +251,9 @@ Result<void> Frame::after_step(const engine::Step& step, StepCall& call) {
     if (operand.type.is_tensor() && operand.type.dtype != call.out[i].tensor.dtype && call.out[i].kind == HostValue::Kind::tensor)
       return fail(ErrorKind::bad_engine, "output {} is {}, the plan says {}", i, to_string(call.out[i].tensor.dtype),
                   to_string(operand.type));
-    stored_[static_cast<size_t>(operand.buffer)] = call.out[i];
+    HostValue& value = stored_[static_cast<size_t>(operand.buffer)];
+    value = call.out[i];
+    TENON_OK(own(value));
   }
   return bind_defines(step.defines, step.out, call.out);
 }

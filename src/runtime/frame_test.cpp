@@ -1,0 +1,105 @@
+// Frames: programs written as graphs, run on every target.
+#include <gtest/gtest.h>
+
+#include "build.h"
+#include "ir/text.h"
+#include "ops/row.h"
+#include "runtime/context.h"
+
+namespace tenon::runtime {
+namespace {
+
+class Frames : public testing::TestWithParam<const char*> {
+ protected:
+  /// A context of the graph's text on the target under test; null and a failed test where it cannot be built.
+  std::unique_ptr<Context> context_of(std::string_view text) {
+    auto module = ir::parse_module(text, ops::op_table());
+    EXPECT_TRUE(module.ok()) << module.error().message;
+    if (!module.ok()) return nullptr;
+    BuildOptions options;
+    options.targets = {GetParam()};
+    auto bytes = build_engine(std::move(*module), options);
+    EXPECT_TRUE(bytes.ok()) << bytes.error().message;
+    if (!bytes.ok()) return nullptr;
+    const auto kept = std::make_shared<const Bytes>(std::move(*bytes));
+    LoadOptions load;
+    load.target = GetParam();
+    auto engine = Engine::load(*kept, kept, load);
+    EXPECT_TRUE(engine.ok()) << engine.error().message;
+    if (!engine.ok()) return nullptr;
+    auto context = Context::create(*engine);
+    EXPECT_TRUE(context.ok()) << context.error().message;
+    return context.ok() ? std::move(*context) : nullptr;
+  }
+};
+
+Tensor floats(const Dims& dims, std::vector<float> values) { return make_tensor<float>(DType::f32, dims, std::span<const float>(values)); }
+std::vector<float> values_of(const HostValue& value) {
+  const auto list = value.tensor.as<float>();
+  return {list.begin(), list.end()};
+}
+
+TEST_P(Frames, SequencesKeepWhatArenasForget) {
+  // Both elements come from the same arena buffer of the body.
+  const auto context = context_of(R"(
+graph main(%count: i64[], %go: bool[], %x: f32[2]) -> (%all) {
+  %none: seq(f32[...]) = SequenceEmpty() dtype=f32
+  %all: seq(f32[...]) = Loop(%count, %go, %none, %x) captures=1 regions=[body]
+}
+graph body(%i: i64[], %go: bool[], %list: seq(f32[...]), %x: f32[2]) -> (%go, %longer) {
+  %f: f32[] = Pointwise(%i) expr={cast(x0:i64):f32}
+  %y: f32[2] = Pointwise(%x, %f) expr={add(x0:f32, x1:f32)}
+  %longer: seq(f32[...]) = SequenceInsert(%list, %y, _)
+}
+)");
+  ASSERT_TRUE(context);
+  const std::vector<int64_t> count = {3};
+  const bool go = true;
+  ASSERT_TRUE(context->set_input(0, make_tensor<int64_t>(DType::i64, {}, std::span<const int64_t>(count))).ok());
+  ASSERT_TRUE(context->set_input(1, make_tensor<bool>(DType::boolean, {}, std::span<const bool>(&go, 1))).ok());
+  ASSERT_TRUE(context->set_input(2, floats({2}, {10, 20})).ok());
+  const auto done = context->run();
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  const HostValue& all = context->output(0);
+  ASSERT_EQ(all.items.size(), 3U);
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(values_of(all.items[i]), (std::vector<float>{10.F + static_cast<float>(i), 20.F + static_cast<float>(i)}));
+}
+
+TEST_P(Frames, ShapesChangeFromRunToRun) {
+  const auto context = context_of(R"(
+graph main(%x: f32[n]) -> (%y) {
+  %a: f32[n] = Pointwise(%x) expr={add(x0:f32, 1:f32)}
+  %y: f32[n] = Pointwise(%a) expr={mul(x0:f32, x0:f32)}
+}
+)");
+  ASSERT_TRUE(context);
+  for (const int64_t n : {3, 5, 0, 3, 1}) {
+    std::vector<float> x(static_cast<size_t>(n)), wanted;
+    for (size_t i = 0; i < x.size(); ++i) {
+      x[i] = static_cast<float>(i);
+      wanted.push_back((x[i] + 1) * (x[i] + 1));
+    }
+    ASSERT_TRUE(context->set_input(0, floats({n}, x)).ok());
+    const auto done = context->run();
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    EXPECT_EQ(context->output(0).tensor.dims, Dims{n});
+    EXPECT_EQ(values_of(context->output(0)), wanted);
+  }
+}
+
+TEST_P(Frames, OneElementStandsForAScalar) {
+  const auto context = context_of("graph main(%x: f32[]) -> (%y) { %y: f32[] = Pointwise(%x) expr={add(x0:f32, 1:f32)} }");
+  ASSERT_TRUE(context);
+  ASSERT_TRUE(context->set_input(0, floats({1}, {2})).ok());
+  ASSERT_TRUE(context->run().ok());
+  EXPECT_EQ(context->output(0).tensor.dims, Dims{});
+  EXPECT_EQ(values_of(context->output(0)), std::vector<float>{3});
+  ASSERT_TRUE(context->set_input(0, floats({2}, {2, 2})).ok());
+  EXPECT_FALSE(context->run().ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Frames, testing::Values("cpu", "portable", "mock"), [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace tenon::runtime
