@@ -27,9 +27,18 @@ bool sync_wanted() {
   return wanted;
 }
 
+/// Whether a view may show the elements of one type as another's: BitCast is a view.
+bool same_width(DType a, DType b) { return a == b || (bits_of(a) > 0 && bits_of(a) == bits_of(b)); }
+
 /// A view shows the bytes of a value under another shape, which `type` says.
 Result<void> show_as(const ValueType& type, const DimValues& symbols, HostValue& value) {
-  if (value.kind != HostValue::Kind::tensor || !type.is_tensor() || !type.shape.has_rank()) return {};
+  if (value.kind != HostValue::Kind::tensor || !type.is_tensor()) return {};
+  if (type.dtype != DType::none && value.tensor.dtype != type.dtype) {
+    if (!same_width(value.tensor.dtype, type.dtype))
+      return fail(ErrorKind::bad_engine, "a value of {} has type {}", to_string(type), to_string(value.tensor.dtype));
+    value.tensor.dtype = type.dtype;
+  }
+  if (!type.shape.has_rank()) return {};
   auto dims = evaluate(type.shape, symbols);
   if (!dims.ok() || *dims == value.tensor.dims) return {};
   TENON_TRY(elems, checked_elems(*dims));
@@ -154,7 +163,7 @@ Result<void> Frame::set_operands(StepCall& call, bool outputs) {
       const int64_t elems = values[i].tensor.elems();
       const bool fits = operand.type.dtype == DType::str ? value->tensor.elems() == elems
                                                          : value->tensor.bytes() >= offset + bytes_of(operand.type.dtype, elems);
-      if (!fits || value->tensor.dtype != operand.type.dtype)
+      if (!fits || !same_width(value->tensor.dtype, operand.type.dtype))
         return fail(ErrorKind::bad_engine, "step '{}': an operand of {} does not fit its value", call.step->name, to_string(operand.type));
       values[i].tensor.data = value->tensor.data + offset;
     }

@@ -99,6 +99,28 @@ TEST_P(Frames, OneElementStandsForAScalar) {
   EXPECT_FALSE(context->run().ok());
 }
 
+TEST_P(Frames, ViewsShowOtherTypesAndShapes) {
+  // Of an input, of an intermediate result, and as what a step reads.
+  const auto context = context_of(R"(
+graph main(%x: f32[2]) -> (%bits, %more, %back) {
+  %bits: i32[2] = BitCast(%x) dtype=i32
+  %a: f32[2] = Pointwise(%x) expr={add(x0:f32, x0:f32)}
+  %more: i32[2] = BitCast(%a) dtype=i32
+  %next: i32[2] = Pointwise(%bits) expr={add(x0:i32, 8388608:i32)}
+  %back: f32[2] = BitCast(%next) dtype=f32
+}
+)");
+  ASSERT_TRUE(context);
+  ASSERT_TRUE(context->set_input(0, floats({2}, {1, -3})).ok());
+  const auto done = context->run();
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  EXPECT_EQ(context->output(0).tensor.dtype, DType::i32);
+  EXPECT_EQ(ints_of(context->output(0).tensor), (Dims{0x3f800000, -0x3fc00000}));
+  EXPECT_EQ(ints_of(context->output(1).tensor), (Dims{0x40000000, -0x3f400000}));
+  EXPECT_EQ(context->output(2).tensor.dtype, DType::f32);
+  EXPECT_EQ(values_of(context->output(2)), (std::vector<float>{2, -6}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Targets, Frames, testing::Values("cpu", "portable", "mock"), [](const auto& info) { return info.param; });
 
 }  // namespace
