@@ -214,7 +214,8 @@ Result<void> Frame::prepare_operand(const engine::Operand& operand, bool output,
   list.emplace_back();
   if (operand.buffer < 0) return {};
   const Buffer& buffer = body_.buffers[static_cast<size_t>(operand.buffer)];
-  if (buffer.kind == BufferKind::slot || !operand.type.is_tensor()) return {};  // comes with its own dims
+  const bool given = buffer.kind == BufferKind::input && !operand.type.shape.has_rank();
+  if (buffer.kind == BufferKind::slot || given || !operand.type.is_tensor()) return {};  // comes with its own dims
   TENON_TRY(dims, evaluate(operand.type.shape, values_));
   TENON_TRY(elems, checked_elems(dims));
   list.back() = HostValue(Tensor::wrap(operand.type.dtype, dims, nullptr));
@@ -226,7 +227,7 @@ Result<void> Frame::prepare_operand(const engine::Operand& operand, bool output,
   } else if (buffer.kind == BufferKind::weight) {
     const Tensor& weight = weights_->get(buffer.index, buffer.space);
     capacity = weight.dtype == DType::str ? elems == weight.elems() ? end : -1 : weight.bytes();
-    if (weight.dtype != operand.type.dtype) capacity = -1;
+    if (!same_width(weight.dtype, operand.type.dtype)) capacity = -1;
   }
   if (offset < 0 || end > capacity)
     return fail(ErrorKind::bad_engine, "step '{}': an {} of {} does not fit its buffer of {} bytes", call.step->name,

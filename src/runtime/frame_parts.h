@@ -35,6 +35,9 @@ struct Frame::ShapePlan {
 constexpr int64_t kGuardBytes = 64;  // behind each chunk, written and checked under TENON_POISON
 constexpr size_t kKeptShapes = 8;
 
+/// Whether a view may show the elements of one type as another's: BitCast is a view.
+inline bool same_width(DType a, DType b) { return a == b || (bits_of(a) > 0 && bits_of(a) == bits_of(b)); }
+
 /// A copy that owns its memory.
 Result<Tensor> clone(const Tensor& in);
 

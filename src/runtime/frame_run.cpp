@@ -27,9 +27,6 @@ bool sync_wanted() {
   return wanted;
 }
 
-/// Whether a view may show the elements of one type as another's: BitCast is a view.
-bool same_width(DType a, DType b) { return a == b || (bits_of(a) > 0 && bits_of(a) == bits_of(b)); }
-
 /// A view shows the bytes of a value under another shape, which `type` says.
 Result<void> show_as(const ValueType& type, const DimValues& symbols, HostValue& value) {
   if (value.kind != HostValue::Kind::tensor || !type.is_tensor()) return {};

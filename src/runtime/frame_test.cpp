@@ -88,6 +88,29 @@ graph main(%x: f32[n]) -> (%y) {
   }
 }
 
+TEST_P(Frames, RanksThatDependOnValues) {
+  // The branches differ in rank, and the second If reads what the first one gave.
+  const auto context = context_of(R"(
+graph main(%squeeze: bool[], %x: f32[1, 2]) -> (%y) {
+  %a: f32[...] = If(%squeeze, %x) captures=1 regions=[first, same]
+  %y: f32[...] = If(%squeeze, %a) captures=1 regions=[wrap, same2]
+}
+graph first(%x: f32[1, 2]) -> (%s) { %s: f32[2] = Reshape(%x) shape=[[2]] }
+graph same(%x: f32[1, 2]) -> (%x) { }
+graph wrap(%a: f32[...]) -> (%u) { %u: f32[...] = Unsqueeze(%a) axes=[-1] }
+graph same2(%a: f32[...]) -> (%a) { }
+)");
+  ASSERT_TRUE(context);
+  ASSERT_TRUE(context->set_input(1, floats({1, 2}, {3, 4})).ok());
+  for (const bool squeeze : {true, false, true}) {
+    ASSERT_TRUE(context->set_input(0, make_tensor<bool>(DType::boolean, {}, std::span<const bool>(&squeeze, 1))).ok());
+    const auto done = context->run();
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    EXPECT_EQ(context->output(0).tensor.dims, (squeeze ? Dims{2, 1} : Dims{1, 2}));
+    EXPECT_EQ(values_of(context->output(0)), (std::vector<float>{3, 4}));
+  }
+}
+
 TEST_P(Frames, OneElementStandsForAScalar) {
   const auto context = context_of("graph main(%x: f32[]) -> (%y) { %y: f32[] = Pointwise(%x) expr={add(x0:f32, 1:f32)} }");
   ASSERT_TRUE(context);
