@@ -152,19 +152,18 @@ Result<int> bench_problem(const Options& options, bool json) {
 
 void add_bench(CLI::App& app, Outcome& outcome) {
   const auto options = std::make_shared<Options>();
-  CLI::App* verb = add_verb(app, outcome, "bench", "measure an engine, a model, or the CPU kernel of one problem",
-                            "tenon bench model.engine --seconds 5\n  tenon bench \"gemm m=128 n=768 k=768\"", [options, &outcome] {
-                              return looks_like_problem(options->source.path) ? bench_problem(*options, outcome.json)
-                                                                              : bench_engine(*options, outcome.json);
-                            });
-  verb->add_option("file", options->source.path, "an engine, an ONNX file, or a problem's text as logs print it")->required();
-  verb->add_option("--seconds", options->seconds, "how long to measure")->check(CLI::Range(0.0, 1e6))->capture_default_str();
-  verb->add_option("--warmup", options->warmup, "seconds of runs that do not count")->check(CLI::Range(0.0, 1e6))->capture_default_str();
-  verb->add_option("--iterations", options->iterations, "measure exactly so many runs instead")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
-  verb->add_option("--seed", options->seed, "of the random inputs")->capture_default_str();
-  verb->add_flag("--check", options->check, "of a problem: compare with the reference");
-  options->source.add_options(*verb);
+  Verb verb(app, outcome, "bench", "measure an engine, a model, or the CPU kernel of one problem",
+            "tenon bench model.engine --seconds 5\n  tenon bench \"gemm m=128 n=768 k=768\"", [options, &outcome] {
+              return looks_like_problem(options->source.path) ? bench_problem(*options, outcome.json)
+                                                              : bench_engine(*options, outcome.json);
+            });
+  verb.option("file", &options->source.path, "an engine, an ONNX file, or a problem's text as logs print it", {.required = true});
+  verb.option("--seconds", &options->seconds, "how long to measure", {.most = 1e6});
+  verb.option("--warmup", &options->warmup, "seconds of runs that do not count", {.most = 1e6});
+  verb.option("--iterations", &options->iterations, "measure exactly so many runs instead; 0: --seconds decides", {.most = 1e12});
+  verb.option("--seed", &options->seed, "of the random inputs");
+  verb.option("--check", &options->check, "of a problem: compare with the reference");
+  options->source.add_options(verb);
 }
 
 }  // namespace tenon::cli

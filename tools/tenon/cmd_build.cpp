@@ -32,12 +32,11 @@ Result<int> run(const Options& options, bool json) {
 
 void add_build(CLI::App& app, Outcome& outcome) {
   const auto options = std::make_shared<Options>();
-  CLI::App* verb = add_verb(app, outcome, "build", "build an engine from an ONNX file",
-                            "tenon build model.onnx -o model.engine --shape input=1x3x224x224",
-                            [options, &outcome] { return run(*options, outcome.json); });
-  verb->add_option("model", options->source.path, "the ONNX file")->required();
-  verb->add_option("-o,--output", options->output, "the engine file (default: the model's name, ending in .engine)");
-  options->source.add_options(*verb);
+  Verb verb(app, outcome, "build", "build an engine from an ONNX file", "tenon build model.onnx -o model.engine --shape input=1x3x224x224",
+            [options, &outcome] { return run(*options, outcome.json); });
+  verb.option("model", &options->source.path, "the ONNX file", {.required = true});
+  verb.option("-o,--output", &options->output, "the engine file (default: the model's name, ending in .engine)");
+  options->source.add_options(verb);
 }
 
 }  // namespace tenon::cli

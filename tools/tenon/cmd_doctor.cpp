@@ -9,9 +9,9 @@
 #include <thread>
 
 #include "base/text.h"
-#include "command.h"
 #include "engine/file.h"
 #include "engine/reference_api.h"
+#include "verb.h"
 
 namespace tenon::cli {
 namespace {
@@ -110,8 +110,8 @@ Result<int> run(bool json) {
 }  // namespace
 
 void add_doctor(CLI::App& app, Outcome& outcome) {
-  add_verb(app, outcome, "doctor", "show what this machine offers and what is missing", "tenon doctor",
-           [&outcome] { return run(outcome.json); });
+  Verb(app, outcome, "doctor", "show what this machine offers and what is missing", "tenon doctor",
+       [&outcome] { return run(outcome.json); });
 }
 
 }  // namespace tenon::cli

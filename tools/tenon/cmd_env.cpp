@@ -1,6 +1,6 @@
 // tenon env: every knob.
 #include "base/env.h"
-#include "command.h"
+#include "verb.h"
 
 namespace tenon::cli {
 namespace {
@@ -23,8 +23,8 @@ Result<int> run(bool json) {
 }  // namespace
 
 void add_env(CLI::App& app, Outcome& outcome) {
-  add_verb(app, outcome, "env", "list the environment variables that Tenon reads, with their values", "TENON_LOG=2 tenon env",
-           [&outcome] { return run(outcome.json); });
+  Verb(app, outcome, "env", "list the environment variables that Tenon reads, with their values", "TENON_LOG=2 tenon env",
+       [&outcome] { return run(outcome.json); });
 }
 
 }  // namespace tenon::cli

@@ -236,18 +236,15 @@ Result<int> run(const Options& options, bool json) {
 
 void add_inspect(CLI::App& app, Outcome& outcome) {
   const auto options = std::make_shared<Options>();
-  CLI::App* verb = add_verb(app, outcome, "inspect", "show what is in an ONNX file or an engine",
-                            "tenon inspect model.engine --memory --shape input=8x3x224x224",
-                            [options, &outcome] { return run(*options, outcome.json); });
-  verb->add_option("file", options->path, "an engine or an ONNX file")->required();
-  verb->add_flag("--plan", options->plan, "the plan: buffers, steps, kernels");
-  verb->add_flag("--graph", options->graph, "the graph that the engine keeps");
-  verb->add_flag("--memory", options->memory, "bytes of activations for the shapes given, and the least possible");
-  verb->add_flag("--verify", options->verify, "check every weight's checksum");
-  verb->add_option("--target", options->target, "whose plan (default: the first of the file)");
-  verb->add_option("--shape", options->shapes, "dims of an input: name=1x3x224x224; may be repeated")
-      ->delimiter(',')
-      ->allow_extra_args(false);
+  Verb verb(app, outcome, "inspect", "show what is in an ONNX file or an engine",
+            "tenon inspect model.engine --memory --shape input=8x3x224x224", [options, &outcome] { return run(*options, outcome.json); });
+  verb.option("file", &options->path, "an engine or an ONNX file", {.required = true});
+  verb.option("--plan", &options->plan, "the plan: buffers, steps, kernels");
+  verb.option("--graph", &options->graph, "the graph that the engine keeps");
+  verb.option("--memory", &options->memory, "bytes of activations for the shapes given, and the least possible");
+  verb.option("--verify", &options->verify, "check every weight's checksum");
+  verb.option("--target", &options->target, "whose plan (default: the first of the file)");
+  verb.option("--shape", &options->shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});
 }
 
 }  // namespace tenon::cli

@@ -127,18 +127,17 @@ Result<int> run(const Options& options, bool json) {
 
 void add_run(CLI::App& app, Outcome& outcome) {
   const auto options = std::make_shared<Options>();
-  CLI::App* verb = add_verb(app, outcome, "run", "run an engine, or a model that is built in memory, and show its outputs",
-                            "tenon run model.engine --input image=cat.npy --save-outputs out.npz",
-                            [options, &outcome] { return run(*options, outcome.json); });
-  verb->add_option("file", options->source.path, "an engine or an ONNX file")->required();
-  verb->add_option("--input", options->inputs,
-                   "name=FILE (.npy, .npz, .pb), an .npz file, or a folder with input_0.pb …; inputs without one are random")
-      ->allow_extra_args(false);
-  verb->add_option("--seed", options->seed, "of the random inputs")->capture_default_str();
-  verb->add_option("--values", options->values, "how many values of each output to show")->capture_default_str();
-  verb->add_option("--save-outputs", options->save, "an .npz file, or a folder for one .npy file per output");
-  verb->add_flag("-q,--quiet", options->quiet, "print nothing but errors");
-  options->source.add_options(*verb);
+  Verb verb(app, outcome, "run", "run an engine, or a model that is built in memory, and show its outputs",
+            "tenon run model.engine --input image=cat.npy --save-outputs out.npz",
+            [options, &outcome] { return run(*options, outcome.json); });
+  verb.option("file", &options->source.path, "an engine or an ONNX file", {.required = true});
+  verb.option("--input", &options->inputs,
+              "name=FILE (.npy, .npz, .pb), an .npz file, or a folder with input_0.pb …; inputs without one are random");
+  verb.option("--seed", &options->seed, "of the random inputs");
+  verb.option("--values", &options->values, "how many values of each output to show");
+  verb.option("--save-outputs", &options->save, "an .npz file, or a folder for one .npy file per output");
+  verb.option("-q,--quiet", &options->quiet, "print nothing but errors");
+  options->source.add_options(verb);
 }
 
 }  // namespace tenon::cli

@@ -12,6 +12,7 @@ struct Options {
   Source source;
   std::vector<std::string> folders;
   Tolerance tolerance;
+  std::optional<double> rtol;
   std::string list, write_list, filter;
   IsolateOptions isolate;
   bool quiet = false;
@@ -55,10 +56,9 @@ Result<int> run(const Options& options, bool json) {
     TENON_TRY(list, read_expect_list(options.list));
     expected = std::move(list);
   }
+  const Tolerance tolerance = options.rtol ? Tolerance::of(*options.rtol, options.tolerance.atol) : options.tolerance;
   const std::string target = options.source.targets.empty() ? "cpu" : options.source.targets[0];
-  const auto job = [&](size_t i) {
-    return run_case(cases[i], options.source, tolerance_of(expected, cases[i].name, target, options.tolerance));
-  };
+  const auto job = [&](size_t i) { return run_case(cases[i], options.source, tolerance_of(expected, cases[i].name, target, tolerance)); };
 
   std::vector<Row> rows;
   std::vector<std::string> passing;
@@ -102,20 +102,18 @@ Result<int> run(const Options& options, bool json) {
 
 void add_test(CLI::App& app, Outcome& outcome) {
   const auto options = std::make_shared<Options>();
-  CLI::App* verb = add_verb(app, outcome, "test", "run models in the ONNX test layout and compare with their stored outputs",
-                            "tenon test tests/models/small --target cpu", [options, &outcome] { return run(*options, outcome.json); });
-  verb->add_option("folders", options->folders, "folders with model.onnx and test_data_set_0, or folders of such folders")->required();
-  verb->add_option("--rtol", options->tolerance.rtol, "relative tolerance")->capture_default_str();
-  verb->add_option("--atol", options->tolerance.atol, "absolute tolerance")->capture_default_str();
-  verb->add_option("--list", options->list, "positive list: a listed case that fails is an error, and so is one that passes unlisted");
-  verb->add_option("--write-list", options->write_list, "write the names of the cases that pass");
-  verb->add_option("--filter", options->filter, "only cases whose name matches this glob");
-  verb->add_option("--jobs", options->isolate.jobs, "processes at once; 0: all in this process, for debuggers")
-      ->check(CLI::Range(int64_t{0}, int64_t{256}))
-      ->capture_default_str();
-  verb->add_option("--timeout", options->isolate.timeout_s, "seconds that one case may take")->capture_default_str();
-  verb->add_flag("-q,--quiet", options->quiet, "show failures only");
-  options->source.add_options(*verb, false);
+  Verb verb(app, outcome, "test", "run models in the ONNX test layout and compare with their stored outputs",
+            "tenon test tests/models/small --target cpu", [options, &outcome] { return run(*options, outcome.json); });
+  verb.option("folders", &options->folders, "folders with model.onnx and test_data_set_0, or folders of such folders", {.required = true});
+  verb.option("--rtol", &options->rtol, "relative tolerance [0.001; four units in the last place of 16-bit floats]");
+  verb.option("--atol", &options->tolerance.atol, "absolute tolerance");
+  verb.option("--list", &options->list, "positive list: a listed case that fails is an error, and so is one that passes unlisted");
+  verb.option("--write-list", &options->write_list, "write the names of the cases that pass");
+  verb.option("--filter", &options->filter, "only cases whose name matches this glob");
+  verb.option("--jobs", &options->isolate.jobs, "processes at once; 0: all in this process, for debuggers", {.most = 256});
+  verb.option("--timeout", &options->isolate.timeout_s, "seconds that one case may take");
+  verb.option("-q,--quiet", &options->quiet, "show failures only");
+  options->source.add_options(verb, false);
 }
 
 }  // namespace tenon::cli

@@ -1,6 +1,5 @@
-// What the verbs of `tenon` share: options, output, exit codes. A verb is a function that adds its subcommand to the parser.
+// What the verbs of `tenon` share: output, exit codes, words of the command line.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,30 +14,6 @@ namespace tenon::cli {
 using Json = nlohmann::ordered_json;
 
 enum Exit { kOk = 0, kFailed = 1, kUsage = 2 };
-
-/// The outcome of the verb that ran; main() turns it into the last line and the exit code.
-struct Outcome {
-  bool json = false;
-  Result<int> status = int{kOk};
-};
-
-void add_build(CLI::App& app, Outcome& outcome);
-void add_run(CLI::App& app, Outcome& outcome);
-void add_bench(CLI::App& app, Outcome& outcome);
-void add_test(CLI::App& app, Outcome& outcome);
-void add_inspect(CLI::App& app, Outcome& outcome);
-void add_env(CLI::App& app, Outcome& outcome);
-void add_doctor(CLI::App& app, Outcome& outcome);
-
-/// A subcommand with --json, an example in its help, and `run` as what it does.
-template <class Run>
-CLI::App* add_verb(CLI::App& app, Outcome& outcome, const char* name, const char* help, const char* example, Run run) {
-  CLI::App* verb = app.add_subcommand(name, help);
-  verb->add_flag("--json", outcome.json, "print one JSON document on standard output");
-  verb->footer(std::string("example:\n  ") + example);
-  verb->callback([run = std::move(run), &outcome] { outcome.status = run(); });
-  return verb;
-}
 
 /// Prints to standard output. Texts that are no UTF-8 come out with replacement characters.
 void print_json(const Json& document);

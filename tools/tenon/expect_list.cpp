@@ -45,7 +45,7 @@ Tolerance tolerance_of(const ExpectList& list, std::string_view name, std::strin
   auto words = row->second.tolerances.find(target);
   if (words == row->second.tolerances.end()) words = row->second.tolerances.find("*");
   if (words == row->second.tolerances.end()) return otherwise;
-  return {words->second.rtol, words->second.atol.value_or(otherwise.atol)};
+  return Tolerance::of(words->second.rtol, words->second.atol.value_or(otherwise.atol));
 }
 
 Result<void> write_expect_list(const std::string& path, std::vector<std::string> names) {

@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <new>
 
-#include "command.h"
+#include "verb.h"
 
 namespace {
 
@@ -18,19 +18,11 @@ void print_error(std::string_view message) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Tenon: from an ONNX model to an optimised engine, and running it.\nExit codes: 0 done, 1 the job failed, 2 wrong usage.",
-               "tenon");
-  app.footer("example:\n  tenon build model.onnx -o model.engine && tenon run model.engine\n`tenon VERB --help` shows a verb's options.");
-  app.set_version_flag("--version", "tenon " TENON_VERSION);
-  app.require_subcommand(1);
   Outcome outcome;
-  for (const auto add : {add_build, add_run, add_bench, add_test, add_inspect, add_env, add_doctor}) add(app, outcome);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    print_error(error.what() + std::string(" (see tenon --help)"));
-    return kUsage;
+  std::string usage_error;
+  if (const auto code = parse(argc, argv, outcome, usage_error)) {
+    if (!usage_error.empty()) print_error(usage_error + " (see tenon --help)");
+    return *code;
   }
   if (outcome.status.ok()) return *outcome.status;
   const Error& error = outcome.status.error();

@@ -9,14 +9,12 @@ namespace tenon::cli {
 
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-void Source::add_options(CLI::App& verb, bool with_shapes) {
-  verb.add_option("--target,--device", targets, "what to plan for or run on: cpu, mock (tests) or portable; several with commas")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  if (with_shapes)
-    verb.add_option("--shape", shapes, "dims of an input: name=1x3x224x224; may be repeated")->delimiter(',')->allow_extra_args(false);
-  verb.add_option("--disable-pass", disabled_passes, "passes to leave out, with commas")->delimiter(',')->allow_extra_args(false);
-  verb.add_option("--stop-after", stop_after, "the pass after which the pipeline ends");
+void Source::add_options(Verb& verb, bool with_shapes) {
+  verb.option("--target,--device", &targets, "what to plan for or run on: cpu, mock (tests) or portable; several with commas",
+              {.commas = true});
+  if (with_shapes) verb.option("--shape", &shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});
+  verb.option("--disable-pass", &disabled_passes, "passes to leave out, with commas", {.commas = true});
+  verb.option("--stop-after", &stop_after, "the pass after which the pipeline ends");
 }
 
 Result<Bytes> build(const Source& source) {

@@ -1,8 +1,8 @@
 // Engines for the verbs that run: from an engine file, or built in memory from an ONNX file.
 #pragma once
 #include "build.h"
-#include "command.h"
 #include "runtime/context.h"
+#include "verb.h"
 
 namespace tenon::cli {
 
@@ -15,7 +15,7 @@ struct Source {
   std::string stop_after;
   bool quiet = false;  // no progress
 
-  void add_options(CLI::App& verb, bool with_shapes = true);
+  void add_options(Verb& verb, bool with_shapes = true);
 };
 
 /// The engine's bytes. Ctrl-C cancels.

@@ -194,8 +194,8 @@ std::string index_text(int64_t flat, const Dims& dims) {
 std::optional<std::string> tensor_difference(const Tensor& got, const Tensor& wanted, Tolerance tolerance) {
   if (got.dtype != wanted.dtype) return strf("type: got {}, wanted {}", to_string(got.dtype), to_string(wanted.dtype));
   if (got.dims != wanted.dims) return strf("shape: got {}, wanted {}", to_string(got.dims), to_string(wanted.dims));
-  if (got.dtype == DType::f16) tolerance.rtol = std::max(tolerance.rtol, 0x1p-8);
-  if (got.dtype == DType::bf16) tolerance.rtol = std::max(tolerance.rtol, 0x1p-5);
+  if (got.dtype == DType::f16) tolerance.rtol = tolerance.f16_rtol;
+  if (got.dtype == DType::bf16) tolerance.rtol = tolerance.bf16_rtol;
   const auto part = [](const Tensor& tensor, int64_t i) {  // of a complex number
     return tensor.dtype == DType::c64 ? static_cast<double>(reinterpret_cast<const float*>(tensor.data)[i])
                                       : reinterpret_cast<const double*>(tensor.data)[i];

@@ -26,10 +26,13 @@ Json value_json(const HostValue& value, int64_t count);
 
 struct Tolerance {
   double rtol = 1e-3, atol = 1e-5;
+  double f16_rtol = 0x1p-8, bf16_rtol = 0x1p-5;  // four units in the last place, by which sums in another order differ
+
+  /// One relative tolerance for every type.
+  static Tolerance of(double rtol, double atol) { return {rtol, atol, rtol, rtol}; }
 };
-/// Nothing if equal: floats within atol + rtol · |wanted| (16-bit floats: at least four units in the last place, by which sums in
-/// another order differ), NaN equal to NaN, everything else exactly. Otherwise the first difference: index, got, wanted, how many elements
-/// differ.
+/// Nothing if equal: floats within atol + rtol · |wanted|, NaN equal to NaN, everything else exactly. Otherwise the first difference:
+/// index, got, wanted, how many elements differ.
 std::optional<std::string> first_difference(const HostValue& got, const HostValue& wanted, const Tolerance& tolerance);
 
 }  // namespace tenon::cli
