@@ -5,12 +5,12 @@
 namespace tenon::onnx {
 namespace {
 
-struct Row {
+struct DataTypeRow {
   std::string_view name;
   int64_t bits = 0;
 };
 
-constexpr std::array<Row, 27> kRows = {{
+constexpr std::array<DataTypeRow, 27> kRows = {{
     {"undefined", 0},      {"float", 32},     {"uint8", 8},          {"int8", 8},         {"uint16", 16},   {"int16", 16},
     {"int32", 32},         {"int64", 64},     {"string", 0},         {"bool", 8},         {"float16", 16},  {"double", 64},
     {"uint32", 32},        {"uint64", 64},    {"complex64", 64},     {"complex128", 128}, {"bfloat16", 16}, {"float8e4m3fn", 8},

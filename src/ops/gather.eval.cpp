@@ -4,15 +4,6 @@
 #include "ops/move.h"
 
 namespace tenon::ops {
-namespace {
-
-Result<int64_t> checked_index(int64_t index, int64_t size) {
-  if (index < -size || index >= size) return fail("index {} is outside [{}, {}]", index, -size, size - 1);
-  return index < 0 ? index + size : index;
-}
-
-}  // namespace
-
 Result<void> eval(const Gather& op, std::span<const HostValue> in, std::span<HostValue> out) {
   const Tensor &data = in[0].tensor, &indices = in[1].tensor;
   TENON_TRY(dims, known_dims(op, in));

@@ -63,6 +63,11 @@ int64_t Odometer::dot(const Dims& strides) const {
 int64_t elems_before(const Dims& dims, int64_t axis) { return elems_of(std::span(dims).first(static_cast<size_t>(axis))); }
 int64_t elems_after(const Dims& dims, int64_t axis) { return elems_of(std::span(dims).subspan(static_cast<size_t>(axis) + 1)); }
 
+Result<int64_t> checked_index(int64_t index, int64_t size) {
+  if (index < -size || index >= size) return fail("index {} is outside [{}, {}]", index, -size, size - 1);
+  return index < 0 ? index + size : index;
+}
+
 Facts facts_of(std::span<const HostValue> in) {
   // With contents: scales, depths and limits of float type are no elems.
   Facts facts;

@@ -33,6 +33,9 @@ class Odometer {
 int64_t elems_before(const Dims& dims, int64_t axis);
 int64_t elems_after(const Dims& dims, int64_t axis);
 
+/// -size..size-1 → 0..size-1; errors name the index.
+Result<int64_t> checked_index(int64_t index, int64_t size);
+
 Facts facts_of(std::span<const HostValue> in);
 /// Dims of output `i` as shape inference finds them when all inputs exist.
 template <class T>

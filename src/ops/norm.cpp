@@ -21,12 +21,6 @@ Result<engine::Problem> problem(const Softmax& op, std::span<const Fact> in, std
   return engine::Problem(std::move(norm));
 }
 
-namespace {
-
-bool present(std::span<const Fact> in, size_t i) { return in.size() > i && in[i].dtype() != DType::none; }
-
-}  // namespace
-
 Result<Facts> infer(const LayerNorm& op, std::span<const Fact> in, InferCtx& ctx) {
   if (in.empty()) return fail("x is wanted");
   Facts out{Fact(in[0].dtype(), in[0].shape())};

@@ -7,8 +7,6 @@
 namespace tenon::ops {
 namespace {
 
-bool present(std::span<const Fact> in, size_t i) { return i < in.size() && in[i].dtype() != DType::none; }
-
 /// Begin and end of every dim, from pads of all dims or of `axes`.
 template <class T>
 Result<std::vector<T>> spread(const std::vector<T>& pads, const std::optional<Dims>& axes, int64_t rank) {

@@ -3,8 +3,6 @@
 namespace tenon::ops {
 namespace {
 
-bool present(std::span<const Fact> in, size_t i) { return i < in.size() && in[i].dtype() != DType::none; }
-
 template <class T>
 Result<void> check(const T& op, std::span<const Fact> in) {
   if (in.size() < 2) return fail("x and scale are wanted, got {} inputs", in.size());

@@ -85,17 +85,17 @@ std::vector<double> filter_weights(const Resize& op, double ratio, double scale)
 }
 
 /// What one output coordinate reads along an axis.
-struct Taps {
+struct ResizeTaps {
   bool outside = false;
   std::vector<int64_t> at;
   std::vector<double> weights;
 };
 
-Taps taps_of(const Resize& op, const Axis& axis, int64_t x) {
+ResizeTaps taps_of(const Resize& op, const Axis& axis, int64_t x) {
   const std::optional<double> from = source(op, axis, x);
   if (!from) return {.outside = true};
   const double left = std::floor(*from), ratio = *from == left ? 1 : *from - left;
-  Taps taps;
+  ResizeTaps taps;
   taps.weights = op.mode == ResizeMode::nearest ? nearest_weights(op, ratio) : filter_weights(op, ratio, axis.scale);
   const auto count = static_cast<int64_t>(taps.weights.size());
   const int64_t first = static_cast<int64_t>(std::ceil(*from)) - count / 2;
@@ -139,7 +139,7 @@ Result<std::vector<Axis>> axes_of(const Resize& op, std::span<const HostValue> i
   return axes;
 }
 
-bool unchanged(const Axis& axis, const std::vector<Taps>& taps) {
+bool unchanged(const Axis& axis, const std::vector<ResizeTaps>& taps) {
   if (axis.in != axis.out) return false;
   for (size_t i = 0; i < taps.size(); ++i) {
     if (taps[i].outside) return false;
@@ -150,12 +150,12 @@ bool unchanged(const Axis& axis, const std::vector<Taps>& taps) {
 }
 
 template <class T>
-void interpolate(const Tensor& from, Tensor& to, int64_t axis, const std::vector<Taps>& taps) {
+void interpolate(const Tensor& from, Tensor& to, int64_t axis, const std::vector<ResizeTaps>& taps) {
   const int64_t outer = elems_before(from.dims, axis), inner = elems_after(from.dims, axis), size = from.dims[static_cast<size_t>(axis)];
   const T* x = reinterpret_cast<const T*>(from.data);
   T* y = reinterpret_cast<T*>(to.data);
   for (int64_t i = 0; i < outer; ++i) {
-    for (const Taps& tap : taps) {
+    for (const ResizeTaps& tap : taps) {
       for (int64_t j = 0; j < inner; ++j) {
         double sum = 0;
         for (size_t k = 0; k < tap.at.size(); ++k) sum += tap.weights[k] * static_cast<double>(x[(i * size + tap.at[k]) * inner + j]);
@@ -177,7 +177,7 @@ Result<void> eval(const Resize& op, std::span<const HostValue> in, std::span<Hos
   for (const Axis& axis : axes)
     if (!(axis.scale > 1e-6)) return fail("a scale of {} is too small", axis.scale);  // the filter would be as long as its inverse
   if (x.elems() == 0) return fail("{} has nothing to resize to {}", to_string(x.dims), to_string(dims));
-  std::vector<std::vector<Taps>> taps(axes.size());
+  std::vector<std::vector<ResizeTaps>> taps(axes.size());
   for (size_t d = 0; d < axes.size(); ++d)
     for (int64_t i = 0; i < axes[d].out; ++i) taps[d].push_back(taps_of(op, axes[d], i));
   const auto outside = [&](const Odometer& at) {
@@ -199,7 +199,7 @@ Result<void> eval(const Resize& op, std::span<const HostValue> in, std::span<Hos
       }
       int64_t from = 0;
       for (size_t d = 0; d < dims.size(); ++d) {
-        const Taps& tap = taps[d][static_cast<size_t>(at[d])];
+        const ResizeTaps& tap = taps[d][static_cast<size_t>(at[d])];
         from += tap.at[tap.weights[1] > tap.weights[0] ? 1 : 0] * strides[d];
       }
       copy_elems(x, from, y, k, 1);

@@ -21,6 +21,10 @@ struct OpTraits {
 Result<void> check_values(const OpTraits& traits, std::span<const HostValue> in, std::span<const HostValue> out);
 Result<void> check_count(const OpTraits& traits, size_t inputs);
 
+/// Whether the optional input `i` is there.
+inline bool present(std::span<const Fact> in, size_t i) { return i < in.size() && in[i].dtype() != DType::none; }
+inline bool present(std::span<const HostValue> in, size_t i) { return i < in.size() && in[i].kind != HostValue::Kind::absent; }
+
 template <class T>
 constexpr OpTraits traits_of() {
   if constexpr (requires { T::kTraits; }) return T::kTraits;

@@ -6,11 +6,6 @@
 namespace tenon::ops {
 namespace {
 
-Result<int64_t> checked_index(int64_t index, int64_t size) {
-  if (index < -size || index >= size) return fail("index {} is outside [{}, {}]", index, -size, size - 1);
-  return index < 0 ? index + size : index;
-}
-
 template <class T>
 T combine(ScatterReduction reduction, T a, T b) {
   switch (reduction) {

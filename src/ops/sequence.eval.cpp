@@ -7,8 +7,6 @@
 namespace tenon::ops {
 namespace {
 
-bool present(std::span<const HostValue> in, size_t i) { return i < in.size() && in[i].kind != HostValue::Kind::absent; }
-
 Result<void> check_sequence(const HostValue& value) {
   if (value.kind == HostValue::Kind::sequence) return {};
   return fail("wants a sequence");

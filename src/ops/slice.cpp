@@ -9,8 +9,6 @@ struct Cut {
   bool known = true;  // false: only that there is a cut
 };
 
-bool present(std::span<const Fact> in, size_t i) { return in.size() > i && in[i].dtype() != DType::none; }
-
 /// ONNX Slice-13: negative positions count from the end; then start and end are clamped to [0, size], or [-1, size - 1] backwards.
 Cut cut_of(const Dim& size, const Dim& start, const Dim& end, int64_t step, const Symbols& symbols) {
   constexpr int64_t kFar = int64_t{1} << 31;  // exporters write INT32_MAX or INT64_MAX for "to the end"

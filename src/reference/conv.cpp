@@ -5,7 +5,7 @@
 namespace tenon::reference {
 namespace {
 
-struct Sizes {
+struct ConvSizes {
   int64_t n, c, m, groups;
   Grid grid;  // large side: x, or the output of a transposed convolution
 };
@@ -18,9 +18,9 @@ Result<Dims> out_spatial_of(const engine::ConvProblem& p, const Tensor& x, std::
   return fail("the output size {} of the problem is not bound to numbers", to_string(Shape(p.out_spatial)));
 }
 
-Result<Sizes> sizes_of(const engine::ConvProblem& p, const Tensor& x, const Tensor& w, std::span<const HostValue> out) {
+Result<ConvSizes> sizes_of(const engine::ConvProblem& p, const Tensor& x, const Tensor& w, std::span<const HostValue> out) {
   if (w.rank() != x.rank()) return fail("x {} and w {} must have the same rank", to_string(x.dims), to_string(w.dims));
-  Sizes s{x.dims[0], x.dims[1], 0, p.groups, {}};
+  ConvSizes s{x.dims[0], x.dims[1], 0, p.groups, {}};
   if (s.groups < 1 || s.c % s.groups != 0) return fail("{} channels do not divide into {} groups", s.c, s.groups);
   const int64_t per_group = s.c / s.groups;
   if (p.transposed ? w.dims[0] != s.c : w.dims[1] != per_group)
@@ -75,7 +75,7 @@ void depthwise(const Grid& g, const T* x, const T* w, T* y) {
 }
 
 template <class T>
-Result<void> forward(const Sizes& s, const T* x, const T* w, T* y) {
+Result<void> forward(const ConvSizes& s, const T* x, const T* w, T* y) {
   const int64_t c = s.c / s.groups, m = s.m / s.groups, plane = elems_of(s.grid.large), positions = elems_of(s.grid.small);
   const int64_t taps = s.grid.taps();
   if (c == 1 && m <= 4) {
@@ -96,7 +96,7 @@ Result<void> forward(const Sizes& s, const T* x, const T* w, T* y) {
 
 /// col2im: the product w^T x gives each input position's share of the windows that it spreads over.
 template <class T>
-Result<void> transposed(const Sizes& s, const T* x, const T* w, T* y) {
+Result<void> transposed(const ConvSizes& s, const T* x, const T* w, T* y) {
   const int64_t c = s.c / s.groups, m = s.m / s.groups, plane = elems_of(s.grid.large), positions = elems_of(s.grid.small);
   const int64_t taps = s.grid.taps(), rows = m * taps;
   if (rows == 0 || positions == 0) return {};
@@ -128,7 +128,7 @@ Result<void> transposed(const Sizes& s, const T* x, const T* w, T* y) {
 }
 
 template <class T>
-Result<void> convolve(const engine::ConvProblem& p, const Sizes& s, const Tensor& x, const Tensor& w, const Tensor* bias, Tensor& out) {
+Result<void> convolve(const engine::ConvProblem& p, const ConvSizes& s, const Tensor& x, const Tensor& w, const Tensor* bias, Tensor& out) {
   const T *from = reinterpret_cast<const T*>(x.data), *kernel = reinterpret_cast<const T*>(w.data);
   T* y = reinterpret_cast<T*>(out.data);
   std::fill(y, y + out.elems(), T(0));

@@ -5,18 +5,18 @@
 namespace tenon::reference {
 namespace {
 
-struct Sizes {
+struct GemmSizes {
   int64_t m = 1, n = 1, k = 1;
   Dims a_batch, b_batch, batch;
 };
 
 /// The problem's numbers, where it has them: a tensor may group its dims otherwise. Else the tensors' dims.
-Result<Sizes> sizes_of(const engine::GemmProblem& p, const Tensor& a, const Tensor& b) {
+Result<GemmSizes> sizes_of(const engine::GemmProblem& p, const Tensor& a, const Tensor& b) {
   const auto m = p.m.constant(), n = p.n.constant(), k = p.k.constant();
   const auto batch = Shape(p.batch).constant(), a_batch = Shape(p.a_batch).constant(), b_batch = Shape(p.b_batch).constant();
-  if (m && n && k && batch && a_batch && b_batch) return Sizes{*m, *n, *k, *a_batch, *b_batch, *batch};
+  if (m && n && k && batch && a_batch && b_batch) return GemmSizes{*m, *n, *k, *a_batch, *b_batch, *batch};
   if (a.rank() < 1 || b.rank() < 1) return fail("a and b must have dims, got {} and {}", to_string(a.dims), to_string(b.dims));
-  Sizes s;
+  GemmSizes s;
   const auto side = [](const Tensor& t, bool transposed, bool is_a, int64_t& outer, int64_t& inner, Dims& lead) {
     if (t.rank() == 1) {
       inner = t.dims[0];
@@ -38,7 +38,7 @@ Result<Sizes> sizes_of(const engine::GemmProblem& p, const Tensor& a, const Tens
 }
 
 /// The operands hold exactly the elements that the sizes name.
-Result<void> check(const Sizes& s, const Tensor& a, const Tensor& b) {
+Result<void> check(const GemmSizes& s, const Tensor& a, const Tensor& b) {
   const auto holds = [](Dims dims, int64_t rows, int64_t columns, const Tensor& t) {
     dims.push_back(rows), dims.push_back(columns);
     const auto elems = checked_elems(dims);
@@ -55,7 +55,7 @@ Result<void> check(const Sizes& s, const Tensor& a, const Tensor& b) {
 }
 
 template <class T>
-Result<void> product(const engine::GemmProblem& p, const Sizes& s, const Tensor& a, const Tensor& b, Tensor& out) {
+Result<void> product(const engine::GemmProblem& p, const GemmSizes& s, const Tensor& a, const Tensor& b, Tensor& out) {
   TENON_TRY(workspace, Workspace<T>::make(s.m, s.n, s.k));
   const Dims a_strides = strides_of(s.a_batch), b_strides = strides_of(s.b_batch), steps = strides_of(s.batch);
   const int64_t count = elems_of(s.batch);

@@ -20,13 +20,13 @@ Taps taps_inside(int64_t start, int64_t kernel, int64_t dilation, int64_t low, i
   return {std::min(first, kernel), std::clamp(last, std::min(first, kernel), kernel)};
 }
 
-struct Sizes {
+struct PoolSizes {
   Dims in, out, pads, pads_end, kernel, strides, dilations;
   int64_t planes = 0;
 };
 
-Result<Sizes> sizes_of(const engine::PoolProblem& p, const Tensor& x, std::span<const HostValue> out) {
-  Sizes s{.in = Dims(x.dims.begin() + 2, x.dims.end()), .kernel = p.kernel, .strides = p.strides, .dilations = p.dilations};
+Result<PoolSizes> sizes_of(const engine::PoolProblem& p, const Tensor& x, std::span<const HostValue> out) {
+  PoolSizes s{.in = Dims(x.dims.begin() + 2, x.dims.end()), .kernel = p.kernel, .strides = p.strides, .dilations = p.dilations};
   TENON_TRY(pads, numbers(p.pads, "the padding"));
   TENON_TRY(pads_end, numbers(p.pads_end, "the padding"));
   s.pads = pads, s.pads_end = pads_end;
@@ -94,7 +94,7 @@ int64_t column_major(int64_t at, const Dims& dims) {
 }
 
 template <class T>
-void pool(const engine::PoolProblem& p, const Sizes& s, const T* x, T* y, int64_t* indices) {
+void pool(const engine::PoolProblem& p, const PoolSizes& s, const T* x, T* y, int64_t* indices) {
   const size_t rank = s.in.size(), last = rank - 1;
   const int64_t plane = elems_of(s.in), results = elems_of(s.out);
   std::vector<Taps> taps(rank);

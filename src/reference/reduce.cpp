@@ -139,14 +139,14 @@ void find_index(bool largest, bool last, int64_t outer, int64_t size, int64_t in
     }
 }
 
-struct Slices {
+struct ReduceSlices {
   std::vector<Run> runs;
   Dims kept;          // of the output
   int64_t count = 1;  // elements of one slice
 };
 
-Result<Slices> slices_of(const engine::ReduceProblem& p, const Dims& dims) {
-  Slices out;
+Result<ReduceSlices> slices_of(const engine::ReduceProblem& p, const Dims& dims) {
+  ReduceSlices out;
   for (size_t k = 0; k < p.axes.size(); ++k)
     if (p.axes[k] < 0 || p.axes[k] >= static_cast<int64_t>(dims.size()) || (k && p.axes[k] <= p.axes[k - 1]))
       return fail("axes {} are no sorted dims of {}", to_string(p.axes), to_string(dims));
@@ -167,7 +167,7 @@ Result<Slices> slices_of(const engine::ReduceProblem& p, const Dims& dims) {
 
 /// T: elements as they are read; Acc: sums; Store: elements of the result.
 template <class T, class Acc, class Store>
-void reduce_into(ReduceKind kind, const Slices& slices, const Tensor& x, Tensor& out) {
+void reduce_into(ReduceKind kind, const ReduceSlices& slices, const Tensor& x, Tensor& out) {
   std::vector<Acc> acc(static_cast<size_t>(out.elems()));
   reduce(kind, slices.runs, slices.count, reinterpret_cast<const T*>(x.data), acc);
   Store* to = reinterpret_cast<Store*>(out.data);

@@ -5,12 +5,12 @@
 namespace tenon {
 namespace {
 
-constexpr int kMaxNesting = 32;
+constexpr int kMaxTypeNesting = 32;
 
 bool same(const std::shared_ptr<const ValueType>& a, const std::shared_ptr<const ValueType>& b) { return a == b || (a && b && *a == *b); }
 
 Result<ValueType> parse_type(Scanner& in, int depth) {
-  if (depth > kMaxNesting) return in.error("a type is nested too deeply");
+  if (depth > kMaxTypeNesting) return in.error("a type is nested too deeply");
   const std::string_view name = in.identifier();
   if (name == "seq" || name == "opt") {
     TENON_OK(in.expect("("));
