@@ -1,8 +1,11 @@
 // ai.onnx.ml and other values that are no plain numbers: labels, maps, strings, random numbers, bits.
+#include <numeric>
+
 #include "onnx/import_attrs.h"
 #include "ops/bit_cast.h"
 #include "ops/det.h"
 #include "ops/gather.h"
+#include "ops/lookup.h"
 #include "ops/random.h"
 #include "ops/reshape.h"
 #include "ops/shape_of.h"
@@ -23,6 +26,46 @@ Result<Values> import_zip_map(NodeImport& n) {
   const ops::ZipMap map{.ints = n.ints_attr("classlabels_int64s"), .strings = n.strings_attr("classlabels_strings")};
   if (map.ints.empty() == map.strings.empty()) n.refuse("wants the labels as integers or as strings");
   return Values{n.emit(map, {n.required(0, "X")})};
+}
+namespace {
+
+/// A list that an attribute of LabelEncoder holds: <stem>_int64s, _floats, _strings or _tensor.
+std::optional<Tensor> labels_attr(NodeImport& n, const std::string& stem) {
+  if (auto tensor = n.tensor_attr(stem + "_tensor")) return tensor;
+  if (const Dims ints = n.ints_attr(stem + "_int64s"); !ints.empty()) return int64_tensor(ints);
+  const std::vector<double> wide = n.floats_attr(stem + "_floats");
+  const std::vector<float> floats(wide.begin(), wide.end());
+  if (!floats.empty()) return make_tensor<float>(DType::f32, {static_cast<int64_t>(floats.size())}, floats);
+  const std::vector<std::string> strings = n.strings_attr(stem + "_strings");
+  if (strings.empty()) return std::nullopt;
+  return make_tensor<std::string>(DType::str, {static_cast<int64_t>(strings.size())}, strings);
+}
+/// What LabelEncoder gives for an element that is no key.
+Tensor default_label(NodeImport& n, DType type) {
+  if (auto tensor = n.tensor_attr("default_tensor")) return *tensor;
+  const std::string text = n.string_attr("default_string", "_Unused");
+  if (type == DType::str) return make_tensor<std::string>(type, {1}, std::span(&text, 1));
+  return filled(n, type, {1}, is_float(type) ? n.float_attr("default_float", -0.0) : static_cast<double>(n.int_attr("default_int64", -1)));
+}
+
+}  // namespace
+
+/// Version 1 has one list of strings, whose positions are the other side: which way round, the input's type says.
+Result<Values> import_label_encoder(NodeImport& n) {
+  const ValueId x = n.required(0, "X");
+  std::optional<Tensor> keys = labels_attr(n, "keys"), values = labels_attr(n, "values");
+  if (const auto classes = labels_attr(n, "classes")) {
+    Dims positions(static_cast<size_t>(classes->elems()));
+    std::iota(positions.begin(), positions.end(), 0);
+    const bool to_text = n.dtype(x) != DType::str;
+    keys = to_text ? int64_tensor(positions) : *classes;
+    values = to_text ? *classes : int64_tensor(positions);
+  }
+  if (!keys || !values || keys->elems() != values->elems()) {
+    n.refuse("wants as many keys as values");
+    return Values{ValueId::none};
+  }
+  return Values{n.emit(ops::Lookup{}, {x, n.constant(*keys), n.constant(*values), n.constant(default_label(n, values->dtype))})};
 }
 Result<Values> import_binarizer(NodeImport& n) {
   const double threshold = n.float_attr("threshold", 0);

@@ -16,6 +16,7 @@
 #include "ops/grid_sample.h"
 #include "ops/identity.h"
 #include "ops/if.h"
+#include "ops/lookup.h"
 #include "ops/loop.h"
 #include "ops/mat_mul.h"
 #include "ops/mel_weight_matrix.h"
