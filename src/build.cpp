@@ -29,7 +29,7 @@ bool wants_mock(const ir::Graph& graph, const ir::Node& node) {
   for (const ir::ValueId id : node.out)
     if (!known(id)) return false;
   const auto problem = lower::problem_of(graph, node);
-  return problem.ok() && tune::find_backend("mock")->caps(*problem).ok && static_cast<int64_t>(node.out[0]) % 2 == 0;
+  return problem.ok() && tune::find_backend("mock")->caps(*problem, {}).ok && static_cast<int64_t>(node.out[0]) % 2 == 0;
 }
 
 Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string& name, const BuildOptions& options,
@@ -41,7 +41,8 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
   if (name == "mock") ctx.wants_device = [](const ir::Node& node, const ir::Graph& graph) { return wants_mock(graph, node); };
   if (name != "portable") TENON_OK(passes::run_pipeline(module, ctx, passes::target_pipeline()));
   TENON_TRY(plan, lower::lower(module, target, blobs));
-  TENON_OK(tune::choose(plan, options.log));
+  const std::vector<engine::DeviceFacts> facts(target.devices.size());
+  TENON_OK(tune::choose(plan, facts, blobs, options.log));
   TENON_OK(engine::validate(plan));
   return plan;
 }

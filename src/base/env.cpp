@@ -50,6 +50,17 @@ const std::string& knob(std::string_view name) {
   check_failed(__FILE__, __LINE__, "a row of env.def", std::string(name));
 }
 
+const std::string& cache_folder() {
+  static const std::string folder = [] {
+    for (const Knob& row : knobs())
+      if (row.name == "cache" && row.set) return row.value;
+    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return std::string(cache) + "/tenon";
+    const char* home = std::getenv("HOME");
+    return home && *home ? std::string(home) + "/.cache/tenon" : std::string();
+  }();
+  return folder;
+}
+
 int64_t knob_int(std::string_view name) { return std::strtoll(knob(name).c_str(), nullptr, 10); }
 
 }  // namespace tenon

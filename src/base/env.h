@@ -20,5 +20,7 @@ const std::vector<Knob>& knobs();
 /// The value of a row of env.def.
 const std::string& knob(std::string_view name);
 int64_t knob_int(std::string_view name);
+/// Where compiled kernels and timings are kept between builds: TENON_CACHE, else the user's cache folder; empty: nowhere.
+const std::string& cache_folder();
 
 }  // namespace tenon

@@ -1,5 +1,6 @@
 // Devices: DeviceApi is how the runtime drives one (the host is one like another); Verdict is how one says what it can do.
 #pragma once
+#include <array>
 #include <span>
 #include <string_view>
 
@@ -22,6 +23,29 @@ struct KernelCall {
 };
 using KernelFn = Result<void> (*)(const KernelCall& call);
 
+/// One launch of device code, with numbers. `args` is the kernel's one parameter, a struct by value.
+struct CodeLaunch {
+  void* function = nullptr;
+  std::array<uint32_t, 3> grid{1, 1, 1}, block{1, 1, 1}, cluster{1, 1, 1};
+  uint32_t shared_bytes = 0;
+  bool dependent = false;  // may begin before the launch before it has ended
+  bool cooperative = false;
+  std::span<const std::byte> args;
+};
+
+/// Of devices that run code modules of the file. Launches between begin_capture() and end_capture() become a graph, which replay()
+/// launches as a whole with the addresses that they had.
+struct CodeApi {
+  Result<void*> (*load)(void* queue, ByteView binary);
+  void (*unload)(void* queue, void* module);
+  Result<void*> (*function)(void* queue, void* module, const CodeRef& code);
+  Result<void> (*launch)(void* queue, const CodeLaunch& launch);
+  Result<void> (*begin_capture)(void* queue);
+  Result<void*> (*end_capture)(void* queue);
+  Result<void> (*replay)(void* queue, void* graph);
+  void (*drop)(void* queue, void* graph);
+};
+
 enum class CopyKind : uint8_t { to_device, to_host, within };
 
 /// A backend's functions. Work on one queue runs in order, after the call returns unless the device is synchronous; an error of
@@ -39,6 +63,9 @@ struct DeviceApi {
   /// `call` stays valid until the next synchronize().
   Result<void> (*launch)(void* queue, KernelFn kernel, const KernelCall& call);
   Result<void> (*synchronize)(void* queue);
+  /// Whether a plan whose code is for `arch` (empty: no code) runs on this machine now; errors say what is missing.
+  Result<void> (*check)(std::string_view arch);
+  const CodeApi* code = nullptr;  // none: kernels are functions of this build
 };
 
 }  // namespace tenon::engine

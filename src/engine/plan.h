@@ -142,16 +142,25 @@ struct Prep {
                  Field{4, "problem", &Prep::problem}, Field{5, "in", &Prep::in},     Field{6, "out", &Prep::out}};
 };
 
+/// Device code: a binary that holds one or more kernels.
+struct CodeModule {
+  std::string arch;  // "sm_90"
+  std::string blob;  // its bytes, a blob of the file
+  static constexpr std::string_view kName = "CodeModule";
+  static constexpr auto kFields = std::tuple{Field{1, "arch", &CodeModule::arch}, Field{2, "blob", &CodeModule::blob}};
+};
+
 struct Plan {
   std::string target;                // "portable", "cpu", "sm_90", …
   std::vector<std::string> devices;  // backend of each device; 0 is the host
   std::vector<WeightSource> weights;
   std::vector<Prep> preps;  // in order: later ones may take earlier ones' outputs
   Body main;
+  std::vector<CodeModule> modules;
   static constexpr std::string_view kName = "Plan";
   static constexpr auto kFields =
       std::tuple{Field{1, "target", &Plan::target}, Field{2, "devices", &Plan::devices}, Field{3, "weights", &Plan::weights},
-                 Field{4, "preps", &Plan::preps}, Field{5, "main", &Plan::main}};
+                 Field{4, "preps", &Plan::preps},   Field{5, "main", &Plan::main},       Field{6, "modules", &Plan::modules}};
 };
 
 /// Many lines for people: buffers, steps with operands and kernels, regions indented.

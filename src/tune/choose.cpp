@@ -1,52 +1,115 @@
 #include "backends/cpu/tactics/tactics.h"
+#include "backends/cuda/tactics/tactics.h"
 #include "backends/mock/tactics/tactics.h"
+#include "base/hash.h"
 #include "tune/tactic.h"
 
 namespace tenon::tune {
 namespace {
 
-Result<void> choose_step(const engine::Plan& plan, engine::Step& step, const Log& log) {
-  if (step.problem.as<engine::TransferProblem>()) {
-    step.variants = {{.kernel = {.launches = {{.code = {.name = "copy"}}}}}};
-    return {};
-  }
-  const Backend* backend = find_backend(plan.devices[static_cast<size_t>(step.device)]);
-  if (!backend) return fail("this build has no backend '{}'", plan.devices[static_cast<size_t>(step.device)]);
-  std::string refusals;
-  for (const Tactic& tactic : backend->tactics) {
-    const engine::Verdict verdict = tactic.supports(step.problem);
-    if (!verdict.ok) {
-      refusals += strf("\n  {}: {}", tactic.name, verdict.why);
-      continue;
-    }
-    TENON_TRY(kernel, tactic.build(step.problem));
-    step.variants = {{.kernel = std::move(kernel)}};
-    log.detail(3, step.name, "{}: {} by {}{}", step.name, engine::to_string(step.problem), tactic.name, refusals);
-    return {};
-  }
-  return fail(ErrorKind::unsupported, "no tactic of '{}' takes {}{}", backend->name, engine::to_string(step.problem), refusals);
-}
+class Chooser {
+ public:
+  Chooser(engine::Plan& plan, std::span<const engine::DeviceFacts> facts, std::vector<engine::Blob>& blobs, const Log& log)
+      : plan_(plan), facts_(facts), blobs_(blobs), log_(log), stores_(facts.size()) {}
 
-Result<void> choose_body(const engine::Plan& plan, engine::Body& body, const Log& log) {
-  for (engine::Segment& segment : body.segments) {
-    for (engine::Step& step : segment.steps) {
-      auto done = choose_step(plan, step, log);
-      if (!done.ok()) return std::move(done.error()).within(strf("choosing a kernel for '{}'", step.name));
-    }
-    for (engine::Region& region : segment.region)
-      for (engine::Body& inner : region.bodies) TENON_OK(choose_body(plan, inner, log));
+  Result<void> run() {
+    TENON_OK(body(plan_.main));
+    for (size_t device = 0; device < stores_.size(); ++device) TENON_OK(compile(device));
+    return {};
   }
-  return {};
-}
+
+ private:
+  Result<void> body(engine::Body& body) {
+    for (engine::Segment& segment : body.segments) {
+      for (engine::Step& step : segment.steps) {
+        auto done = choose_step(step);
+        if (!done.ok()) return std::move(done.error()).within(strf("choosing a kernel for '{}'", step.name));
+      }
+      for (engine::Region& region : segment.region)
+        for (engine::Body& inner : region.bodies) TENON_OK(this->body(inner));
+    }
+    return {};
+  }
+
+  Result<void> choose_step(engine::Step& step) {
+    if (step.problem.as<engine::TransferProblem>()) {
+      step.variants = {{.kernel = {.launches = {{.code = {.name = "copy"}}}}}};
+      return {};
+    }
+    const auto device = static_cast<size_t>(step.device);
+    const Backend* backend = find_backend(plan_.devices[device]);
+    if (!backend) return fail("this build has no backend '{}'", plan_.devices[device]);
+    std::string refusals;
+    for (const Tactic& tactic : backend->tactics) {
+      const engine::Verdict verdict = tactic.supports(step.problem, facts_[device]);
+      if (!verdict.ok) {
+        refusals += strf("\n  {}: {}", tactic.name, verdict.why);
+        continue;
+      }
+      TENON_TRY(kernel, tactic.build(step.problem, {facts_[device], stores_[device]}));
+      for (const engine::Launch& launch : kernel.launches)
+        if (launch.code.module >= 0) coded_.push_back({&step, device});
+      step.variants = {{.kernel = std::move(kernel)}};
+      log_.detail(3, step.name, "{}: {} by {}{}", step.name, engine::to_string(step.problem), tactic.name, refusals);
+      return {};
+    }
+    return fail(ErrorKind::unsupported, "no tactic of '{}' takes {}{}", backend->name, engine::to_string(step.problem), refusals);
+  }
+
+  /// The texts of a device become modules of the plan, and the steps name those.
+  Result<void> compile(size_t device) {
+    const std::vector<KernelText>& texts = stores_[device].rows();
+    if (texts.empty()) return {};
+    TENON_TRY(compiled, find_backend(plan_.devices[device])->compile(texts, facts_[device], log_));
+    const auto first = static_cast<int64_t>(plan_.modules.size());
+    for (CompiledKernel& kernel : compiled) {
+      const std::string name = strf("#{:016x}", hash_bytes(kernel.binary));
+      plan_.modules.push_back({.arch = facts_[device].arch, .blob = name});
+      const auto same = [&](const engine::Blob& blob) { return blob.name == name; };
+      if (std::any_of(blobs_.begin(), blobs_.end(), same)) continue;
+      TENON_TRY(data, Tensor::allocate(DType::u8, {static_cast<int64_t>(kernel.binary.size())}));
+      std::copy(kernel.binary.begin(), kernel.binary.end(), data.data);
+      blobs_.push_back({.name = name, .data = std::move(data)});
+    }
+    for (const auto& [step, of] : coded_) {
+      if (of != device) continue;
+      for (engine::Launch& launch : step->variants[0].kernel.launches) {
+        if (launch.code.module < 0) continue;
+        const CompiledKernel& kernel = compiled[static_cast<size_t>(launch.code.module)];
+        launch.code.module += first;
+        launch.code.arch = facts_[device].arch;
+        launch.code.lowest_driver = kernel.lowest_driver;
+        launch.code.registers = kernel.registers;
+        launch.code.shared_bytes = kernel.shared_bytes;
+        launch.code.parameter_bytes = static_cast<int64_t>(launch.args.size());
+        launch.code.has_wait = kernel.has_wait;
+      }
+    }
+    return {};
+  }
+
+  struct Coded {
+    engine::Step* step;
+    size_t device;
+  };
+  engine::Plan& plan_;
+  std::span<const engine::DeviceFacts> facts_;
+  std::vector<engine::Blob>& blobs_;
+  const Log& log_;
+  std::vector<CodeStore> stores_;  // of each device
+  std::vector<Coded> coded_;
+};
 
 }  // namespace
 
 const Backend* find_backend(std::string_view name) {
-  for (const Backend* backend : {&cpu::backend(), &mock::backend()})
+  for (const Backend* backend : {&cpu::backend(), &mock::backend(), &cuda::backend()})
     if (backend->name == name) return backend;
   return nullptr;
 }
 
-Result<void> choose(engine::Plan& plan, const Log& log) { return choose_body(plan, plan.main, log); }
+Result<void> choose(engine::Plan& plan, std::span<const engine::DeviceFacts> facts, std::vector<engine::Blob>& blobs, const Log& log) {
+  return Chooser(plan, facts, blobs, log).run();
+}
 
 }  // namespace tenon::tune

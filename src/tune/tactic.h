@@ -2,29 +2,41 @@
 #pragma once
 #include "base/log.h"
 #include "engine/device.h"
-#include "engine/plan.h"
+#include "engine/device_facts.h"
+#include "engine/file.h"
+#include "tune/code_store.h"
 
 namespace tenon::tune {
 
+/// What a tactic builds for and where its texts go.
+struct BuildCtx {
+  const engine::DeviceFacts& device;
+  CodeStore& code;
+};
+
 struct Tactic {
   std::string_view name;
-  engine::Verdict (*supports)(const engine::Problem& problem);
+  engine::Verdict (*supports)(const engine::Problem& problem, const engine::DeviceFacts& device);
   /// Microseconds for the problem instantiated at a point of its dims.
-  double (*estimate_us)(const engine::Problem& problem);
-  Result<engine::Kernel> (*build)(const engine::Problem& problem);
+  double (*estimate_us)(const engine::Problem& problem, const engine::DeviceFacts& device);
+  Result<engine::Kernel> (*build)(const engine::Problem& problem, const BuildCtx& ctx);
 };
 
 /// The build half of a backend: what it can do, and its tactics, best first.
 struct Backend {
   std::string_view name;
-  engine::Verdict (*caps)(const engine::Problem& problem);
+  engine::Verdict (*caps)(const engine::Problem& problem, const engine::DeviceFacts& device);
   std::span<const Tactic> tactics;
+  /// Compiles texts for the device, in order; null where tactics name kernels of this build.
+  Result<std::vector<CompiledKernel>> (*compile)(std::span<const KernelText> texts, const engine::DeviceFacts& device,
+                                                 const Log& log) = nullptr;
 };
 
 /// The backends of this build, by the names that plans use; null if there is none.
 const Backend* find_backend(std::string_view name);
 
-/// Gives every step of the plan its kernels. Errors: a step that no tactic of its device takes, with all refusals.
-Result<void> choose(engine::Plan& plan, const Log& log);
+/// Gives every step of the plan its kernels, and the plan its modules, whose binaries join the blobs. `facts`: of each device of the plan.
+/// Errors: a step that no tactic of its device takes, with all refusals; a text that does not compile.
+Result<void> choose(engine::Plan& plan, std::span<const engine::DeviceFacts> facts, std::vector<engine::Blob>& blobs, const Log& log);
 
 }  // namespace tenon::tune

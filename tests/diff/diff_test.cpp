@@ -136,7 +136,8 @@ std::vector<HostValue> oracle(const Problem& problem, const std::vector<HostValu
 std::optional<std::string> check(const engine::DeviceApi& api, const tune::Tactic& tactic, const Problem& problem, uint64_t seed) {
   auto operands = cli::operands_of(problem);
   if (!operands.ok()) return operands.error().message;
-  auto kernel = tactic.build(problem);
+  tune::CodeStore code;
+  auto kernel = tactic.build(problem, {engine::DeviceFacts(), code});
   if (!kernel.ok()) return kernel.error().message;
   Device device(api);
   std::vector<HostValue> in, device_in, device_out;
@@ -181,7 +182,7 @@ TEST(Diff, EveryTacticOnEveryProblem) {
           for (const DType type : {DType::f64, DType::f16, DType::bf16})
             if (auto other = retyped(*problem, type); other && engine::to_string(*other) != line) variants.push_back(*other);
         for (const Problem& variant : variants) {
-          if (!tactic.supports(variant).ok) continue;
+          if (!tactic.supports(variant, {}).ok) continue;
           const uint64_t seed = fresh();
           const auto wrong = check(*api, tactic, variant, seed);
           EXPECT_FALSE(wrong) << *wrong << "\nreproduce with: tenon bench --check --seed " << seed << " \"" << engine::to_string(variant)

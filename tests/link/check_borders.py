@@ -42,7 +42,8 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("passes/", GRAPH | {"passes", "lower", "tune", "reference"}),  # folding runs the reference
     ("lower/", GRAPH | {"lower"}),
     ("tune/", ENGINE | {"tune", "backends/tactics"}),
-    ("backends/[^/]+/tactics/", ENGINE | {"tune", "backends/tactics"}),
+    ("backends/[^/]+/tactics/", ENGINE | {"tune", "backends/tactics", "backends/jit", "backends/kernels"}),
+    ("backends/[^/]+/jit/", ENGINE | {"tune", "backends/jit"}),
     ("backends/[^/]+/kernels/", ENGINE | {"backends/kernels"}),
     ("backends/[^/]+/device/", ENGINE | {"backends/kernels", "backends/device"}),
     ("runtime/", ENGINE | {"runtime", "backends/device", "tenon"}),

@@ -98,12 +98,13 @@ struct Chosen {
 Result<Chosen> choose_kernel(const engine::Problem& problem) {
   std::string refusals;
   for (const tune::Tactic& tactic : tune::find_backend("cpu")->tactics) {
-    const engine::Verdict verdict = tactic.supports(problem);
+    const engine::Verdict verdict = tactic.supports(problem, {});
     if (!verdict.ok) {
       refusals += strf("\n  {}: {}", tactic.name, verdict.why);
       continue;
     }
-    TENON_TRY(built, tactic.build(problem));
+    tune::CodeStore code;
+    TENON_TRY(built, tactic.build(problem, {engine::DeviceFacts(), code}));
     if (built.launches.empty()) return fail("tactic {} launches nothing", tactic.name);
     TENON_TRY(kernel, runtime::find_device_api("cpu")->resolve(built.launches[0].code));
     return Chosen{tactic.name, kernel};

@@ -7,9 +7,9 @@ namespace {
 tune::Tactic reference_tactic() {
   return {
       .name = "reference",
-      .supports = [](const engine::Problem&) { return engine::Verdict{}; },
-      .estimate_us = [](const engine::Problem&) { return 1e6; },
-      .build = [](const engine::Problem&) -> Result<engine::Kernel> {
+      .supports = [](const engine::Problem&, const engine::DeviceFacts&) { return engine::Verdict{}; },
+      .estimate_us = [](const engine::Problem&, const engine::DeviceFacts&) { return 1e6; },
+      .build = [](const engine::Problem&, const tune::BuildCtx&) -> Result<engine::Kernel> {
         return engine::Kernel{.launches = {{.code = {.name = "reference"}}}};
       },
   };
@@ -23,7 +23,8 @@ const tune::Backend& backend() {
 #include "backends/cpu/tactics/tactics.def"
 #undef TENON_CPU_TACTIC
   };
-  static const tune::Backend self = {.name = "cpu", .caps = [](const engine::Problem&) { return engine::Verdict{}; }, .tactics = rows};
+  static const tune::Backend self = {
+      .name = "cpu", .caps = [](const engine::Problem&, const engine::DeviceFacts&) { return engine::Verdict{}; }, .tactics = rows};
   return self;
 }
 

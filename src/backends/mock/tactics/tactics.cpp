@@ -3,15 +3,15 @@
 namespace tenon::mock {
 
 const tune::Backend& backend() {
-  static constexpr auto takes = [](const engine::Problem& problem) {
+  static constexpr auto takes = [](const engine::Problem& problem, const engine::DeviceFacts&) {
     if (problem.as<engine::ReferenceProblem>()) return engine::no("operators that run by name stay on the host");
     return engine::Verdict{};
   };
   static const tune::Tactic rows[] = {{
       .name = "reference_mock",
       .supports = takes,
-      .estimate_us = [](const engine::Problem&) { return 1.0; },
-      .build = [](const engine::Problem&) -> Result<engine::Kernel> {
+      .estimate_us = [](const engine::Problem&, const engine::DeviceFacts&) { return 1.0; },
+      .build = [](const engine::Problem&, const tune::BuildCtx&) -> Result<engine::Kernel> {
         return engine::Kernel{.launches = {{.code = {.name = "reference_mock"}}}};
       },
   }};

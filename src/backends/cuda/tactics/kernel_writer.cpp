@@ -1,0 +1,45 @@
+#include "backends/cuda/tactics/kernel_writer.h"
+
+#include "backends/cuda/kernels/texts.h"
+
+namespace tenon::cuda {
+
+std::string KernelWriter::size(const Dim& dim) {
+  if (const auto number = dim.constant()) return strf("{}", *number);
+  for (size_t i = 0; i < sizes_.size(); ++i)
+    if (sizes_[i] == dim) return strf("p.d{}", i);
+  sizes_.push_back(dim);
+  return strf("p.d{}", sizes_.size() - 1);
+}
+
+size_t KernelWriter::workspace(engine::WorkspaceKind kind, Dim bytes) {
+  workspaces_.push_back({kind, std::move(bytes)});
+  return workspaces_.size() - 1;
+}
+
+engine::Kernel KernelWriter::finish(const tune::BuildCtx& ctx, const Geometry& geometry) {
+  engine::Launch launch{.grid = geometry.grid, .block = {Dim(geometry.threads)}, .cluster = geometry.cluster};
+  std::string members;
+  const auto member = [&](std::string_view type, std::string_view stem, size_t i, engine::Reloc reloc) {
+    members += strf("  {} {}{};\n", type, stem, i);
+    reloc.offset = static_cast<int64_t>(8 * launch.relocs.size());
+    launch.relocs.push_back(std::move(reloc));
+  };
+  for (size_t i = 0; i < inputs_; ++i) member("const void*", "in", i, {.kind = engine::RelocKind::arena, .index = static_cast<int64_t>(i)});
+  for (size_t i = 0; i < outputs_; ++i)
+    member("void*", "out", i, {.kind = engine::RelocKind::arena, .index = static_cast<int64_t>(inputs_ + i)});
+  for (size_t i = 0; i < workspaces_.size(); ++i)
+    member("void*", "ws", i, {.kind = engine::RelocKind::workspace, .index = static_cast<int64_t>(i)});
+  for (size_t i = 0; i < sizes_.size(); ++i) member("long long", "d", i, {.kind = engine::RelocKind::dim, .value = sizes_[i]});
+  launch.args.resize(8 * launch.relocs.size());
+  launch.shared_bytes = geometry.shared_bytes;
+  launch.mode = geometry.mode;
+  const std::string text = std::string(kPrelude) + "struct Args {\n" + members + "};\n" + top_ +
+                           strf("extern \"C\" __global__ void __launch_bounds__({}, {}) TENON_KERNEL(const __grid_constant__ Args p) {{\n",
+                                geometry.threads, geometry.blocks_per_unit) +
+                           body_ + "}\n";
+  launch.code = ctx.code.add(text);
+  return {.launches = {std::move(launch)}, .workspaces = workspaces_};
+}
+
+}  // namespace tenon::cuda
