@@ -22,6 +22,9 @@ std::string variable_name(std::string_view name) {
   return out;
 }
 
+/// The one door: nothing else reads the environment.
+const char* variable(const char* name) { return std::getenv(name); }
+
 std::vector<Knob> read_knobs() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> out;
@@ -30,7 +33,7 @@ std::vector<Knob> read_knobs() {
   }();
   std::vector<Knob> out;
   for (size_t i = 0; i < names.size(); ++i) {
-    const char* value = std::getenv(names[i].c_str());
+    const char* value = variable(names[i].c_str());
     out.push_back(
         {kRows[i].name, names[i], std::string(value ? value : kRows[i].fallback), kRows[i].fallback, kRows[i].help, value != nullptr});
   }
@@ -54,8 +57,8 @@ const std::string& cache_folder() {
   static const std::string folder = [] {
     for (const Knob& row : knobs())
       if (row.name == "cache" && row.set) return row.value;
-    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return std::string(cache) + "/tenon";
-    const char* home = std::getenv("HOME");
+    if (const char* cache = variable("XDG_CACHE_HOME"); cache && *cache) return std::string(cache) + "/tenon";
+    const char* home = variable("HOME");
     return home && *home ? std::string(home) + "/.cache/tenon" : std::string();
   }();
   return folder;

@@ -40,9 +40,25 @@ __device__ __forceinline__ void wait() {
 }
 
 // 16, 8, 4 or 2 bytes at once.
-template <int BYTES> struct Vec;
-template <> struct Vec<16> { uint4 v; };
-template <> struct Vec<8> { uint2 v; };
-template <> struct Vec<4> { u32 v; };
-template <> struct Vec<2> { u16 v; };
-template <> struct Vec<1> { u8 v; };
+template <int BYTES>
+struct Vec;
+template <>
+struct Vec<16> {
+  uint4 v;
+};
+template <>
+struct Vec<8> {
+  uint2 v;
+};
+template <>
+struct Vec<4> {
+  u32 v;
+};
+template <>
+struct Vec<2> {
+  u16 v;
+};
+template <>
+struct Vec<1> {
+  u8 v;
+};
