@@ -1,5 +1,5 @@
-# Kernel texts as string constants: cmake -DFOLDER=… -DOUT=… -P embed_texts.cmake. x_y.cuh becomes kXY.
-file(GLOB texts ${FOLDER}/*.cuh)
+# Texts as string constants: cmake -DROOT=… -DOUT=… -P embed_texts.cmake. x_y.cuh becomes kXY.
+file(GLOB texts ${ROOT}/src/backends/cuda/kernels/*.cuh ${ROOT}/devices/*.txt)
 set(code "#include \"backends/cuda/kernels/texts.h\"\n\nnamespace tenon::cuda {\n")
 foreach(path ${texts})
   get_filename_component(name ${path} NAME_WE)

@@ -1,6 +1,7 @@
 // The build side, one call per stage (docs/tour.md walks through it).
 #include "build.h"
 
+#include "backends/cuda/tactics/facts.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "tune/tactic.h"
@@ -8,19 +9,23 @@
 namespace tenon {
 namespace {
 
-lower::Target target_of(std::string_view name) {
-  if (name == "mock") return {"mock", {"cpu", "mock"}};
-  return {std::string(name), {"cpu"}};
+/// What a plan is made for: its devices, and what is known of them.
+struct Target {
+  lower::Target lower;
+  std::vector<engine::DeviceFacts> facts;
+};
+
+Result<Target> target_of(std::string_view name) {
+  if (name == "cpu" || name == "portable") return Target{{std::string(name), {"cpu"}}, {{}}};
+  if (name == "mock") return Target{{"mock", {"cpu", "mock"}}, {{}, {}}};
+  if (const engine::DeviceFacts* facts = cuda::facts_of(name)) return Target{{std::string(name), {"cpu", "cuda"}}, {{}, *facts}};
+  std::vector<std::string> known = {"cpu", "mock", "portable"};
+  for (const engine::DeviceFacts& facts : cuda::known_devices()) known.push_back(facts.arch);
+  return fail(ErrorKind::not_found, "there is no target '{}', there are: {}", name, join(known, ", "));
 }
 
-Result<void> check_target(std::string_view name) {
-  for (const std::string_view known : {"cpu", "mock", "portable"})
-    if (name == known) return {};
-  return fail(ErrorKind::not_found, "there is no target '{}', there are: cpu, mock, portable", name);
-}
-
-/// Every second node that the backend takes goes to the mock device: the borders between host and device show.
-bool wants_mock(const ir::Graph& graph, const ir::Node& node) {
+/// Whether the target's device takes the node. Of what the mock device can do it gets every second node: the borders show.
+bool wants_device(const Target& target, const ir::Graph& graph, const ir::Node& node) {
   const auto known = [&](ir::ValueId id) {
     return id == ir::ValueId::none || (graph[id].fact.has_rank() && graph[id].fact.dtype() != DType::str);
   };
@@ -29,20 +34,22 @@ bool wants_mock(const ir::Graph& graph, const ir::Node& node) {
   for (const ir::ValueId id : node.out)
     if (!known(id)) return false;
   const auto problem = lower::problem_of(graph, node);
-  return problem.ok() && tune::find_backend("mock")->caps(*problem, {}).ok && static_cast<int64_t>(node.out[0]) % 2 == 0;
+  const std::string& device = target.lower.devices.back();
+  if (!problem.ok() || !tune::find_backend(device)->caps(*problem, target.facts.back()).ok) return false;
+  return device != "mock" || static_cast<int64_t>(node.out[0]) % 2 == 0;
 }
 
 Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string& name, const BuildOptions& options,
                                 std::vector<engine::Blob>& blobs) {
-  const lower::Target target = target_of(name);
+  TENON_TRY(target, target_of(name));
   ir::Module module = simplified;
   passes::PassCtx ctx{.log = options.log, .disabled = options.disabled_passes, .stop_after = options.stop_after};
-  ctx.device_count = static_cast<int64_t>(target.devices.size());
-  if (name == "mock") ctx.wants_device = [](const ir::Node& node, const ir::Graph& graph) { return wants_mock(graph, node); };
+  ctx.device_count = static_cast<int64_t>(target.lower.devices.size());
+  if (ctx.device_count > 1)
+    ctx.wants_device = [&](const ir::Node& node, const ir::Graph& graph) { return wants_device(target, graph, node); };
   if (name != "portable") TENON_OK(passes::run_pipeline(module, ctx, passes::target_pipeline()));
-  TENON_TRY(plan, lower::lower(module, target, blobs));
-  const std::vector<engine::DeviceFacts> facts(target.devices.size());
-  TENON_OK(tune::choose(plan, facts, blobs, options.log));
+  TENON_TRY(plan, lower::lower(module, target.lower, blobs));
+  TENON_OK(tune::choose(plan, target.facts, blobs, options.log));
   TENON_OK(engine::validate(plan));
   return plan;
 }
@@ -58,7 +65,7 @@ Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
   };
   std::vector<std::string> targets = options.targets;
   if (std::find(targets.begin(), targets.end(), "portable") == targets.end()) targets.emplace_back("portable");
-  for (const std::string& name : targets) TENON_OK(check_target(name));
+  for (const std::string& name : targets) TENON_OK(target_of(name));
 
   TENON_OK(report("simplify", 0.1));
   passes::PassCtx ctx{.log = options.log, .disabled = options.disabled_passes, .stop_after = options.stop_after};

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "backends/cpu/device/cpu_device.h"
+#include "backends/cuda/device/cuda_device.h"
 #include "backends/mock/device/mock_device.h"
 #include "base/file.h"
 #include "engine/reference_api.h"
@@ -22,7 +23,7 @@ void collect_weights(const engine::Body& body, std::set<std::pair<int64_t, int64
 }  // namespace
 
 const engine::DeviceApi* find_device_api(std::string_view name) {
-  for (const engine::DeviceApi* api : {&cpu::device_api(), &mock::device_api()})
+  for (const engine::DeviceApi* api : {&cpu::device_api(), &mock::device_api(), &cuda::device_api()})
     if (api->name == name) return api;
   return nullptr;
 }
@@ -50,6 +51,7 @@ Result<std::shared_ptr<Engine>> Engine::load(ByteView bytes, std::shared_ptr<con
     out->devices_.push_back(api);
     out->queues_.push_back(queue);
   }
+  TENON_OK(out->load_modules());
   TENON_OK(out->resolve_kernels(out->plan_->main));
   TENON_TRY(weights, out->make_weights());
   out->weights_ = std::move(weights);
@@ -58,13 +60,17 @@ Result<std::shared_ptr<Engine>> Engine::load(ByteView bytes, std::shared_ptr<con
 
 Engine::~Engine() {
   weights_.reset();
+  for (void* module : modules_) devices_.back()->code->unload(queues_.back(), module);
   for (size_t i = 0; i < queues_.size(); ++i) devices_[i]->close(queues_[i]);
 }
 
 Result<void> Engine::choose_plan(const LoadOptions& options, const std::vector<engine::StalePlan>& stale) {
-  const auto missing = [](const engine::Plan& plan) -> std::string {
-    for (const std::string& device : plan.devices)
-      if (!find_device_api(device)) return device;
+  const auto missing = [](const engine::Plan& plan) -> Result<void> {
+    for (const std::string& device : plan.devices) {
+      const engine::DeviceApi* api = find_device_api(device);
+      if (!api) return fail(ErrorKind::not_found, "this build has no device '{}'", device);
+      TENON_OK(api->check(api->code && !plan.modules.empty() ? plan.modules[0].arch : ""));
+    }
     return {};
   };
   for (const engine::StalePlan& plan : stale)
@@ -76,33 +82,61 @@ Result<void> Engine::choose_plan(const LoadOptions& options, const std::vector<e
       for (const engine::Plan& plan : image_.plans) names.push_back(plan.target);
       return fail(ErrorKind::not_found, "the engine has no plan for '{}', it has: {}", options.target, join(names, ", "));
     }
-    if (const std::string device = missing(*plan_); !device.empty())
-      return fail(ErrorKind::not_found, "the plan for '{}' wants the device '{}', which this build lacks", options.target, device);
+    auto there = missing(*plan_);
+    if (!there.ok()) return std::move(there.error()).within(strf("the plan for '{}'", options.target));
     return {};
   }
-  for (const engine::Plan& plan : image_.plans)  // in the file's order: the builder puts the best first
-    if (missing(plan).empty()) {
+  for (const engine::Plan& plan : image_.plans) {  // in the file's order: the builder puts the best first
+    const auto there = missing(plan);
+    if (there.ok()) {
       plan_ = &plan;
       return {};
     }
+    options.log(Severity::info, "the plan for '{}' is not used: {}", plan.target, there.error().message);
+  }
   return fail(ErrorKind::not_found, "no plan of the engine runs on this machine");
+}
+
+Result<void> Engine::load_modules() {
+  if (plan_->modules.empty()) return {};
+  const engine::CodeApi* code = devices_.back()->code;
+  if (!code) return fail(ErrorKind::bad_engine, "the plan has code for '{}', which runs none", devices_.back()->name);
+  for (const engine::CodeModule& module : plan_->modules) {
+    const engine::Blob* blob = image_.find_blob(module.blob);
+    if (!blob) return fail(ErrorKind::bad_engine, "the plan wants the code '{}', which the file lacks", module.blob);
+    TENON_TRY(loaded, code->load(queues_.back(), blob->data.view()));
+    modules_.push_back(loaded);
+  }
+  return {};
+}
+
+Result<StepKernel> Engine::resolve(const engine::Step& step, const engine::Kernel& kernel) const {
+  StepKernel out;
+  if (step.problem.as<engine::TransferProblem>()) return out;  // the device's own copy
+  const auto device = static_cast<size_t>(step.device);
+  if (kernel.launches.size() == 1 && kernel.launches[0].code.module < 0) {
+    TENON_TRY(fn, devices_[device]->resolve(kernel.launches[0].code));
+    out.fn = fn;
+    return out;
+  }
+  if (device + 1 != devices_.size() || kernel.launches.empty())
+    return fail(ErrorKind::bad_engine, "step '{}' has {} launches", step.name, kernel.launches.size());
+  for (const engine::Launch& launch : kernel.launches) {
+    if (launch.code.module < 0 || launch.code.module >= static_cast<int64_t>(modules_.size()))
+      return fail(ErrorKind::bad_engine, "step '{}' names module {} of {}", step.name, launch.code.module, modules_.size());
+    TENON_TRY(function, devices_[device]->code->function(queues_[device], modules_[static_cast<size_t>(launch.code.module)], launch.code));
+    out.functions.push_back(function);
+  }
+  return out;
 }
 
 Result<void> Engine::resolve_kernels(const engine::Body& body) {
   for (const engine::Segment& segment : body.segments) {
-    for (const engine::Step& step : segment.steps) {
-      std::vector<engine::KernelFn>& list = kernels_[&step];
+    for (const engine::Step& step : segment.steps)
       for (const engine::Variant& variant : step.variants) {
-        if (step.problem.as<engine::TransferProblem>()) {
-          list.push_back(nullptr);  // the device's own copy
-          continue;
-        }
-        if (variant.kernel.launches.size() != 1)
-          return fail(ErrorKind::bad_engine, "step '{}' has {} launches", step.name, variant.kernel.launches.size());
-        TENON_TRY(kernel, devices_[static_cast<size_t>(step.device)]->resolve(variant.kernel.launches[0].code));
-        list.push_back(kernel);
+        TENON_TRY(kernel, resolve(step, variant.kernel));
+        kernels_[&step].push_back(std::move(kernel));
       }
-    }
     for (const engine::Region& region : segment.region)
       for (const engine::Body& inner : region.bodies) TENON_OK(resolve_kernels(inner));
   }

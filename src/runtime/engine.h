@@ -34,6 +34,12 @@ class WeightSet {
   std::vector<DeviceMemory> device_memory_;
 };
 
+/// What a variant of a step launches: a function of this build, or functions of the file's modules, one per launch.
+struct StepKernel {
+  engine::KernelFn fn = nullptr;
+  std::vector<void*> functions;
+};
+
 class Engine {
  public:
   /// `keep_alive` owns `bytes`. Errors: a damaged file, a target that the file lacks, preparations that fail.
@@ -44,7 +50,7 @@ class Engine {
   const engine::Plan& plan() const { return *plan_; }
   const engine::Image& image() const { return image_; }
   const engine::DeviceApi& device(int64_t index) const { return *devices_[static_cast<size_t>(index)]; }
-  engine::KernelFn kernel(const engine::Step& step, size_t variant) const { return kernels_.at(&step)[variant]; }
+  const StepKernel& kernel(const engine::Step& step, size_t variant) const { return kernels_.at(&step)[variant]; }
   std::shared_ptr<const WeightSet> weights() const;
 
   /// Replaces a root and re-runs the preparations that hang on it. Contexts see it from their next run on. Errors: no root of that
@@ -56,13 +62,16 @@ class Engine {
  private:
   Engine() = default;
   Result<void> choose_plan(const LoadOptions& options, const std::vector<engine::StalePlan>& stale);
+  Result<void> load_modules();
   Result<void> resolve_kernels(const engine::Body& body);
+  Result<StepKernel> resolve(const engine::Step& step, const engine::Kernel& kernel) const;
   Result<std::shared_ptr<WeightSet>> make_weights() const;
   engine::Image image_;
   const engine::Plan* plan_ = nullptr;
   std::vector<const engine::DeviceApi*> devices_;
-  std::vector<void*> queues_;  // for uploads
-  std::unordered_map<const engine::Step*, std::vector<engine::KernelFn>> kernels_;
+  std::vector<void*> queues_;   // for uploads
+  std::vector<void*> modules_;  // of the plan's rows, on its last device
+  std::unordered_map<const engine::Step*, std::vector<StepKernel>> kernels_;
   mutable std::mutex mutex_;  // guards weights_ and the blobs' data
   std::shared_ptr<const WeightSet> weights_;
 };

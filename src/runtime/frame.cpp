@@ -49,10 +49,17 @@ Frame::Frame(const Engine& engine, const engine::Body& body, Queues& queues) : e
   find_stages();
   stored_.resize(body.buffers.size());
   kept_outputs_.resize(body.outputs.size());
+  redirects_.resize(body.buffers.size());
 }
 
 Frame::~Frame() {
   (void)queues_.synchronize();
+  for (auto& [key, shapes] : shapes_)
+    for (SegmentPlan& segment : shapes->segments) drop_graphs(segment);
+  for (const auto& [key, chunk] : owned_)
+    if (chunk.memory) queues_.api(key.second).release(queues_.queue(key.second), chunk.memory);
+  for (const auto& [space, chunk] : scratch_)
+    if (chunk.memory) queues_.api(space).release(queues_.queue(space), chunk.memory);
   for (const auto& [key, chunk] : chunks_)
     if (chunk.memory) queues_.api(key.second).release(queues_.queue(key.second), chunk.memory);
 }
@@ -149,7 +156,10 @@ Result<Frame::ShapePlan*> Frame::shape_plan() {
   plan->offsets.resize(body_.buffers.size());
   plan->capacities.resize(body_.buffers.size());
   TENON_OK(queues_.synchronize());
-  if (shapes_.size() >= kKeptShapes) shapes_.pop_back();
+  if (shapes_.size() >= kKeptShapes) {
+    for (SegmentPlan& segment : shapes_.back().second->segments) drop_graphs(segment);
+    shapes_.pop_back();
+  }
   shapes_.emplace_front(std::move(key), std::move(plan));
   return shapes_.front().second.get();
 }
@@ -240,6 +250,8 @@ Result<void> Frame::prepare_segment(ShapePlan& shapes, int64_t segment) {
   std::vector<int64_t> key = key_of(segment);
   if (plan.made && plan.key == key) return {};
   TENON_OK(queues_.synchronize());  // queued work may still read the old calls
+  drop_graphs(plan);
+  plan.runs.clear();
   plan.calls.clear();
   plan.made = false;
   for (const engine::Step& step : body_.segments[static_cast<size_t>(segment)].steps) {
@@ -258,11 +270,14 @@ Result<void> Frame::prepare_segment(ShapePlan& shapes, int64_t segment) {
       if (holds) break;
     }
     if (variant == step.variants.size()) return fail(ErrorKind::bad_engine, "step '{}' has no kernel for these shapes", step.name);
-    call.kernel = engine_.kernel(step, variant);
+    const StepKernel& kernel = engine_.kernel(step, variant);
+    call.kernel = kernel.fn;
+    if (!kernel.functions.empty()) TENON_OK(prepare_code(step.variants[variant].kernel, kernel, call));
     for (const engine::Operand& operand : step.in) TENON_OK(prepare_operand(operand, false, call, call.in));
     for (const engine::Operand& operand : step.out) TENON_OK(prepare_operand(operand, true, call, call.out));
     plan.calls.push_back(std::move(call));
   }
+  find_runs(plan);
   plan.key = std::move(key);
   plan.made = true;
   return {};

@@ -32,6 +32,8 @@ struct MemoryUse {
   int64_t bytes = 0, lower_bound = 0;
 };
 
+struct CodeRun;
+
 class Frame {
  public:
   Frame(const Engine& engine, const engine::Body& body, Queues& queues);
@@ -60,6 +62,14 @@ class Frame {
   Result<void> run_segment(ShapePlan& shapes, int64_t segment);
   Result<void> set_operands(StepCall& call, bool outputs);
   Result<void> launch(StepCall& call);
+  // Steps of device code (frame_code.cpp).
+  Result<void> prepare_code(const engine::Kernel& kernel, const StepKernel& functions, StepCall& call);
+  Result<void> reserve_scratch(const SegmentPlan& plan);
+  void find_runs(SegmentPlan& plan) const;
+  void drop_graphs(SegmentPlan& plan);
+  Result<void> run_code(SegmentPlan& plan, CodeRun& run);
+  Result<void> launch_code(StepCall& call, bool after_code);
+  std::vector<const void*> addresses() const;
   Result<void> check_step(const StepCall& call);
   Result<void> after_step(const engine::Step& step, StepCall& call);
   Result<void> bind_defines(const std::vector<std::string>& defines, const std::vector<engine::Operand>& out,
@@ -84,8 +94,11 @@ class Frame {
   std::map<std::string, int64_t, std::less<>> symbol_stage_;
   std::vector<int64_t> buffer_stage_;
   std::vector<bool> stage_begins_;
-  std::vector<int64_t> set_of_, sets_;                                              // alias set of each buffer; the buffers that lead one
-  std::map<std::pair<int64_t, int64_t>, Chunk> chunks_;                             // (stage, space)
+  std::vector<int64_t> set_of_, sets_;                                   // alias set of each buffer; the buffers that lead one
+  std::map<int64_t, Chunk> scratch_;                                     // of each space: what one step at a time may overwrite
+  std::map<std::pair<const engine::Workspace*, int64_t>, Chunk> owned_;  // workspaces that keep their contents: (row, space)
+  std::vector<std::byte*> redirects_;                    // of each buffer: memory of the caller's that stands in for it in this run
+  std::map<std::pair<int64_t, int64_t>, Chunk> chunks_;  // (stage, space)
   std::deque<std::pair<std::vector<int64_t>, std::unique_ptr<ShapePlan>>> shapes_;  // most recent first
   ShapePlan* current_ = nullptr;
   DimValues values_;

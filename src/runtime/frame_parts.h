@@ -9,18 +9,40 @@ struct Frame::Chunk {
   int64_t bytes = 0;
 };
 
+/// A launch of device code with numbers in place of dims; addresses are filled in at each run that is no replay.
+struct CodeCall {
+  const engine::Launch* row = nullptr;
+  engine::CodeLaunch launch;
+  Bytes args;
+};
+
 struct Frame::StepCall {
   const engine::Step* step = nullptr;
   engine::Problem problem;
   engine::KernelFn kernel = nullptr;
+  struct Workspace {
+    int64_t offset = 0;          // in the frame's scratch
+    const Chunk* own = nullptr;  // or memory of its own
+  };
+  std::vector<CodeCall> code;  // instead of `kernel`
+  std::vector<Workspace> workspaces;
+  int64_t scratch_bytes = 0;
   int64_t transfer_bytes = -1;  // a copy between spaces
   std::vector<HostValue> in, out;
+};
+
+/// Neighbouring steps of device code, which become a graph when they run the second time with equal addresses.
+struct CodeRun {
+  size_t first = 0, end = 0;  // steps of the segment
+  std::vector<const void*> addresses;
+  void* graph = nullptr;
 };
 
 struct Frame::SegmentPlan {
   std::vector<int64_t> key;
   bool made = false;
   std::vector<StepCall> calls;
+  std::vector<CodeRun> runs;
 };
 
 struct Frame::ShapePlan {

@@ -55,6 +55,7 @@ Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inp
   TENON_TRY(shapes, shape_plan());
   current_ = shapes;
   for (HostValue& value : stored_) value = {};
+  std::fill(redirects_.begin(), redirects_.end(), nullptr);
   for (size_t i = 0; i < inputs.size(); ++i) stored_[static_cast<size_t>(body_.inputs[i].operand.buffer)] = inputs[i];
   outputs.resize(body_.outputs.size());
   for (size_t i = 0; i < body_.buffers.size(); ++i)
@@ -102,6 +103,7 @@ Result<void> Frame::poison(bool check) {
 
 Result<std::byte*> Frame::arena_address(int64_t buffer) const {
   const auto i = static_cast<size_t>(buffer);
+  if (redirects_[i]) return redirects_[i];
   const auto at = chunks_.find({buffer_stage_[i], body_.buffers[i].space});
   if (at == chunks_.end() || !at->second.memory) return fail(ErrorKind::bad_engine, "buffer {} is used before its size is known", buffer);
   return at->second.memory + current_->offsets[i];
@@ -163,6 +165,7 @@ Result<void> Frame::set_operands(StepCall& call, bool outputs) {
       if (!fits || !same_width(value->tensor.dtype, operand.type.dtype))
         return fail(ErrorKind::bad_engine, "step '{}': an operand of {} does not fit its value", call.step->name, to_string(operand.type));
       values[i].tensor.data = value->tensor.data + offset;
+      values[i].tensor.on_device = value->tensor.on_device;
     }
   }
   return {};
@@ -178,12 +181,25 @@ Result<void> Frame::launch(StepCall& call) {
                     call.in[0].tensor.bytes() >= call.transfer_bytes && call.out[0].tensor.bytes() >= call.transfer_bytes;
   if (!fits) return fail(ErrorKind::bad_engine, "{} bytes are to be copied that the operands do not have", call.transfer_bytes);
   const bool up = body_.buffers[static_cast<size_t>(step.out[0].buffer)].space == step.device;
+  if (up && call.in[0].tensor.on_device) {  // the caller's memory is where the copy would go
+    redirects_[static_cast<size_t>(step.out[0].buffer)] = call.in[0].tensor.data;
+    return {};
+  }
   return api.copy(queue, call.out[0].tensor.data, call.in[0].tensor.data, call.transfer_bytes,
                   up ? engine::CopyKind::to_device : engine::CopyKind::to_host);
 }
 
 Result<void> Frame::run_segment(ShapePlan& shapes, int64_t segment) {
-  for (StepCall& call : shapes.segments[static_cast<size_t>(segment)].calls) {
+  SegmentPlan& plan = shapes.segments[static_cast<size_t>(segment)];
+  TENON_OK(reserve_scratch(plan));
+  auto code = plan.runs.begin();
+  for (size_t at = 0; at < plan.calls.size(); ++at) {
+    StepCall& call = plan.calls[at];
+    if (code != plan.runs.end() && code->first == at) {
+      TENON_OK(run_code(plan, *code));
+      at = code++->end - 1;
+      continue;
+    }
     const engine::Step& step = *call.step;
     const auto run = [&]() -> Result<void> {
       if (!step.waits.empty()) TENON_OK(queues_.synchronize());

@@ -13,6 +13,7 @@ struct Tensor {
   Dims dims;
   std::byte* data = nullptr;  // 64-byte aligned when allocated here; an array of std::string for DType::str
   std::shared_ptr<const void> owner;
+  bool on_device = false;  // memory of the plan's device, which the host may not touch
 
   /// Uninitialised memory (strings: empty). Errors: negative dims, no memory.
   static Result<Tensor> allocate(DType dtype, Dims dims);

@@ -1,5 +1,4 @@
 // tenon doctor: what this machine offers, what is missing, and how to get it.
-#include <dlfcn.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -8,9 +7,12 @@
 #include <sstream>
 #include <thread>
 
+#include "backends/cuda/device/driver.h"
+#include "backends/cuda/jit/nvrtc.h"
 #include "base/text.h"
 #include "engine/file.h"
 #include "engine/reference_api.h"
+#include "runtime/engine.h"
 #include "verb.h"
 
 namespace tenon::cli {
@@ -49,22 +51,16 @@ struct Check {
   bool needed = false;  // by Tenon itself
 };
 
-Check find_library(const char* name, std::vector<std::string> files, std::string_view advice) {
-  for (const std::string& file : files)
-    if (void* library = ::dlopen(file.c_str(), RTLD_LAZY | RTLD_LOCAL)) {
-      ::dlclose(library);
-      return {name, true, file};
-    }
-  return {name, false, strf("not found ({}): {}", join(files, ", "), advice)};
-}
-
 std::vector<Check> run_checks() {
   std::vector<Check> out;
   const auto reference = engine::load_reference();
   out.push_back({"reference library", reference.ok(), reference.ok() ? "libtenon-reference.so loads" : reference.error().message, true});
-  out.push_back(find_library("CUDA driver", {"libcuda.so.1"}, "runs on a GPU need NVIDIA's driver (Debian: nvidia-driver)"));
-  out.push_back(find_library("CUDA runtime compiler", {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"},
-                             "builds for a GPU need NVRTC (pip install nvidia-cuda-nvrtc, or NVIDIA's package cuda-nvrtc)"));
+  const auto gpu = runtime::find_device_api("cuda")->check("");
+  const auto opened = cuda::open_gpu();
+  out.push_back({"GPU", gpu.ok(), opened.ok() ? strf("{}, {}", (*opened)->name, (*opened)->arch) : gpu.error().message});
+  const auto nvrtc = cuda::load_nvrtc();
+  out.push_back({"CUDA runtime compiler", nvrtc.ok(),
+                 nvrtc.ok() ? strf("NVRTC {}.{}, {}", (*nvrtc)->major, (*nvrtc)->minor, (*nvrtc)->path) : nvrtc.error().message});
   return out;
 }
 

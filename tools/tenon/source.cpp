@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "backends/cuda/tactics/facts.h"
 #include "base/file.h"
 #include "values.h"
 
@@ -10,17 +11,36 @@ namespace tenon::cli {
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 void Source::add_options(Verb& verb, bool with_shapes) {
-  verb.option("--target,--device", &targets, "what to plan for or run on: cpu, mock (tests) or portable; several with commas",
+  verb.option("--target,--device", &targets,
+              "what to plan for or run on: cpu, cuda (this machine's GPU), sm_90, sm_80, portable, mock (tests); several with commas",
               {.commas = true});
   if (with_shapes) verb.option("--shape", &shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});
   verb.option("--disable-pass", &disabled_passes, "passes to leave out, with commas", {.commas = true});
   verb.option("--stop-after", &stop_after, "the pass after which the pipeline ends");
 }
 
+namespace {
+
+/// "cuda" is the architecture of this machine's GPU.
+Result<std::vector<std::string>> named_targets(const Source& source) {
+  std::vector<std::string> out = source.targets;
+  for (std::string& name : out) {
+    if (name != "cuda") continue;
+    TENON_OK(runtime::find_device_api("cuda")->check(""));
+    for (const engine::DeviceFacts& facts : cuda::known_devices())
+      if (runtime::find_device_api("cuda")->check(facts.arch).ok()) name = facts.arch;
+    if (name == "cuda") return fail(ErrorKind::unsupported, "no kernels are made for this machine's GPU");
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<Bytes> build(const Source& source) {
   TENON_TRY(shapes, parse_shapes(source.shapes));
+  TENON_TRY(targets, named_targets(source));
   BuildOptions options;
-  if (!source.targets.empty()) options.targets = source.targets;
+  if (!targets.empty()) options.targets = std::move(targets);
   options.input_dims = std::move(shapes);
   options.disabled_passes = source.disabled_passes;
   options.stop_after = source.stop_after;
@@ -36,7 +56,8 @@ Result<Bytes> build(const Source& source) {
 Result<std::shared_ptr<runtime::Engine>> open_engine(const Source& source, double* seconds) {
   const double start = seconds_now();
   runtime::LoadOptions options;
-  if (!source.targets.empty()) options.target = source.targets[0];
+  TENON_TRY(targets, named_targets(source));
+  if (!targets.empty()) options.target = targets[0];
   TENON_TRY(file, MappedFile::open(source.path));
   if (engine::is_engine(file->bytes())) {
     TENON_TRY(engine, runtime::Engine::load_file(source.path, options));

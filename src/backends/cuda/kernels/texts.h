@@ -1,9 +1,10 @@
-// Kernel texts, embedded at build time from the .cuh files of this folder (cmake/embed_texts.cmake).
+// Texts that are embedded at build time (cmake/embed_texts.cmake): the .cuh files of this folder, and devices/*.txt.
 #pragma once
 #include <string_view>
 
 namespace tenon::cuda {
 
 extern const std::string_view kPrelude;  // prelude.cuh
+extern const std::string_view kH100, kA100;
 
 }  // namespace tenon::cuda
