@@ -50,12 +50,34 @@ Result<void> Context::set_output(size_t index, Tensor memory) {
   return {};
 }
 
-Result<void> Context::run() {
+Result<void> Context::run() { return start(true); }
+Result<void> Context::enqueue() { return start(false); }
+Result<void> Context::wait() {
+  queues_->pending = true;
+  return queues_->synchronize();
+}
+
+Result<std::byte*> Context::device_memory(int64_t bytes) {
+  const auto last = static_cast<int64_t>(engine_->plan().devices.size()) - 1;
+  const engine::DeviceApi& api = queues_->api(last);
+  if (api.host_memory) return fail("the plan '{}' has no device beside the host", engine_->plan().target);
+  TENON_TRY(memory, api.allocate(queues_->queue(last), bytes));
+  device_memory_.emplace_back(memory, [&api, queue = queues_->queue(last)](std::byte* p) { api.release(queue, p); });
+  return memory;
+}
+
+Result<void> Context::copy(std::byte* to, const std::byte* from, int64_t bytes, engine::CopyKind kind) {
+  const auto last = static_cast<int64_t>(engine_->plan().devices.size()) - 1;
+  TENON_OK(queues_->api(last).copy(queues_->queue(last), to, from, bytes, kind));
+  return queues_->api(last).synchronize(queues_->queue(last));
+}
+
+Result<void> Context::start(bool wait) {
   weights_ = engine_->weights();
   outputs_.assign(outputs_.size(), {});
   for (size_t i = 0; i < wanted_.size(); ++i)
     if (wanted_[i].data) outputs_[i] = HostValue(wanted_[i]);
-  return frame_->run(*weights_, inputs_, {}, outputs_);
+  return frame_->run(*weights_, inputs_, {}, outputs_, wait);
 }
 
 Result<std::vector<std::optional<Dims>>> Context::output_shapes() const {

@@ -15,10 +15,20 @@ class Context {
 
   /// The value is kept until it is replaced; its memory may be the caller's. A tensor of one element may stand for a scalar.
   Result<void> set_input(size_t index, HostValue value);
+  const HostValue& input(size_t index) const { return inputs_[index]; }
   /// The caller's memory for an output; a tensor without data takes it back.
   Result<void> set_output(size_t index, Tensor memory);
   /// Runs. Errors: a missing input, wrong types or shapes, no memory.
   Result<void> run();
+  /// Begins a run and returns before a device has ended it; the next run follows it in order. Inputs and outputs must lie in memory of the
+  /// device (Tensor::on_device) that stays until wait(). What the host computes has ended on return.
+  Result<void> enqueue();
+  /// Waits for all runs that were begun. Errors: what went wrong in them.
+  Result<void> wait();
+  /// Memory of the plan's last device for `bytes`, as long as the context lives. Errors: the plan is for the host alone.
+  Result<std::byte*> device_memory(int64_t bytes);
+  /// Copies between memories of host and device, in order with the runs; ends before it returns.
+  Result<void> copy(std::byte* to, const std::byte* from, int64_t bytes, engine::CopyKind kind);
   /// After run(): dims and data. Memory of this context is reused by the next run unless a copy of the value is kept.
   const HostValue& output(size_t index) const { return outputs_[index]; }
   /// The shapes that outputs will have, as far as the inputs' shapes alone decide it.
@@ -28,12 +38,14 @@ class Context {
 
  private:
   Context() = default;
+  Result<void> start(bool wait);
   std::shared_ptr<const Engine> engine_;
   std::unique_ptr<Queues> queues_;
   std::unique_ptr<Frame> frame_;
   std::vector<HostValue> inputs_, outputs_;
   std::vector<Tensor> wanted_;
   std::shared_ptr<const WeightSet> weights_;
+  std::vector<std::shared_ptr<std::byte>> device_memory_;  // before queues_ is closed
 };
 
 /// Symbols and numbers of the inputs' shapes only: the values that the given shapes bind.

@@ -40,8 +40,9 @@ class Frame {
   ~Frame();
 
   /// `outer`: values of the enclosing body's symbols. `outputs`: a tensor with data receives the result there (its bytes must suffice);
-  /// an absent value receives one that this frame or the caller's copies own.
-  Result<void> run(const WeightSet& weights, std::span<const HostValue> inputs, const DimValues& outer, std::vector<HostValue>& outputs);
+  /// an absent value receives one that this frame or the caller's copies own. Without `wait` devices may still be at work on return.
+  Result<void> run(const WeightSet& weights, std::span<const HostValue> inputs, const DimValues& outer, std::vector<HostValue>& outputs,
+                   bool wait = true);
   /// Values of the body's symbols from the inputs' dims; errors name the input.
   Result<DimValues> bind_inputs(std::span<const HostValue> inputs, const DimValues& outer) const;
   /// Places the buffers whose sizes follow from `values` alone, without running.

@@ -48,7 +48,7 @@ Result<void> show_as(const ValueType& type, const DimValues& symbols, HostValue&
 }  // namespace
 
 Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inputs, const DimValues& outer,
-                        std::vector<HostValue>& outputs) {
+                        std::vector<HostValue>& outputs, bool wait) {
   weights_ = &weights;
   TENON_TRY(values, bind_inputs(inputs, outer));
   values_ = std::move(values);
@@ -83,8 +83,8 @@ Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inp
       if (!done.ok()) return std::move(done.error()).within(region.name);
     }
   }
-  TENON_OK(queues_.synchronize());
-  if (poison_wanted()) TENON_OK(poison(true));
+  if (wait) TENON_OK(queues_.synchronize());
+  if (wait && poison_wanted()) TENON_OK(poison(true));
   return finish(outputs);
 }
 
@@ -342,6 +342,8 @@ Result<void> Frame::finish(std::vector<HostValue>& outputs) {
     }
     Tensor& to = outputs[i].tensor;
     if (value.tensor.data != to.data) {
+      if (to.on_device || value.tensor.on_device)
+        return fail(ErrorKind::unsupported, "output '{}' is made on the host and cannot be written to a device's memory", port.name);
       if (to.dtype != value.tensor.dtype || (to.dtype != DType::str && to.bytes() < value.tensor.bytes()))
         return fail("output '{}' needs {} bytes for {}{}, its memory has {}", port.name, value.tensor.bytes(),
                     to_string(value.tensor.dtype), to_string(value.tensor.dims), to.bytes());

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Runs exported graphs on this machine's GPU: outputs against stored ones, then the time of the device alone.
+
+usage: models.py --tenon build/release/bin/tenon --graphs FOLDER [--precision fp32,fp16] [--only NAME]... [--out models.json]
+
+FOLDER holds <model>.<exporter>.{graph.onnx,recipe.json,ref.npz} and regrow.py, which makes their weights and inputs. A row per model and
+precision goes to the file as soon as it is there, so a run that was cut off goes on with what is missing.
+
+Errors are max|a-b| / max|b| of the worst output. Times are medians of `tenon bench --resident`: inputs and outputs in the GPU's memory, 50
+runs after another between waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+
+def load_regrow(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("regrow", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def compare(outputs: Path, reference: Path) -> tuple[float, float]:
+    """The worst relative error and the least cosine of all outputs; stored ones hold every k-th element."""
+    worst, least = 0.0, 1.0
+    with np.load(outputs, allow_pickle=False) as got, np.load(reference, allow_pickle=False) as stored:
+        for key in stored.files:
+            if not key.startswith("out:"):
+                continue
+            whole = got[key.removeprefix("out:")].ravel().astype(np.float64)
+            want = stored[key].ravel().astype(np.float64)
+            have = whole[:: max(1, whole.size // 2048)][:2048]
+            if have.size != want.size:
+                return float("inf"), 0.0
+            worst = max(worst, float(np.max(np.abs(have - want)) / max(float(np.max(np.abs(want))), 1e-30)))
+            norms = float(np.linalg.norm(have) * np.linalg.norm(want))
+            least = min(least, float(np.dot(have, want)) / norms if norms else 1.0)
+    return (worst, least) if np.isfinite(worst) else (float("inf"), 0.0)
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def measure(tenon: str, model: Path, inputs: Path, reference: Path, flags: list[str], folder: Path) -> dict[str, Any]:
+    engine, outputs = folder / "model.engine", folder / "outputs.npz"
+    start = time.time()
+    done = run([tenon, "build", str(model), "-o", str(engine), "--target", "cuda", *flags])
+    if done.returncode != 0:
+        return {"error": done.stderr.strip()[-600:]}
+    row: dict[str, Any] = {"build_s": round(time.time() - start, 2)}
+    plan = run([tenon, "inspect", str(engine), "--plan"]).stdout
+    steps = re.findall(r"^\s+\d+ @(\d) .*?  (\w+)\{", plan, re.M)
+    row["kernels"] = sum(device == "1" and kind != "transfer" for device, kind in steps)
+    row["host_steps"] = sum(device == "0" for device, kind in steps)
+    row["host_kinds"] = sorted({kind for device, kind in steps if device == "0"})
+    done = run([tenon, "run", str(engine), "--device", "cuda", "--input", str(inputs), "--save-outputs", str(outputs)])
+    if done.returncode != 0:
+        return {**row, "error": done.stderr.strip()[-600:]}
+    row["max_rel_err"], row["cosine"] = compare(outputs, reference)
+    shapes: list[str] = []
+    with np.load(inputs, allow_pickle=False) as values:
+        for name in values.files:
+            shapes += ["--shape", f"{name}={'x'.join(map(str, values[name].shape))}"]
+    done = run([tenon, "bench", str(engine), "--device", "cuda", "--resident", "--json", "--seconds", "1", *shapes])
+    if done.returncode == 0:
+        row["tenon_ms"] = json.loads(done.stdout)["p50_us"] / 1e3
+    else:
+        row["bench_error"] = done.stderr.strip()[-300:]
+    return row
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tenon", default="build/release/bin/tenon")
+    parser.add_argument("--graphs", type=Path, required=True)
+    parser.add_argument("--precision", default="fp32,fp16")
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--out", type=Path, default=Path("models.json"))
+    args = parser.parse_args()
+    regrow = load_regrow(args.graphs / "regrow.py")
+    rows = json.loads(args.out.read_text()) if args.out.exists() else []
+    done = {(row["model"], row["precision"]) for row in rows}
+    for graph in sorted(args.graphs.glob("*.graph.onnx")):
+        name = graph.name.removesuffix(".graph.onnx")
+        wanted = [p for p in args.precision.split(",") if (name, p) not in done]
+        if not wanted or (args.only and name not in args.only):
+            continue
+        reference = args.graphs / f"{name}.ref.npz"
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            model = regrow.load(str(graph))
+            values = regrow.inputs(model, ref=str(reference))
+            onnx.save(model, str(folder / "model.onnx"))
+            np.savez(folder / "inputs.npz", **values)
+            batch = next(iter(values.values())).shape[0]
+            for precision in wanted:
+                flags = [] if precision == "fp32" else [f"--{precision}"]
+                try:
+                    row = measure(args.tenon, folder / "model.onnx", folder / "inputs.npz", reference, flags, folder)
+                except subprocess.TimeoutExpired:
+                    row = {"error": "took longer than 300 s"}
+                rows.append({"model": name, "batch": int(batch), "precision": precision, **row})
+                print(json.dumps(rows[-1]), flush=True)
+                args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
