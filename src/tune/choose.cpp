@@ -46,7 +46,8 @@ class Chooser {
         refusals += strf("\n  {}: {}", tactic.name, verdict.why);
         continue;
       }
-      TENON_TRY(kernel, tactic.build(step.problem, {facts_[device], stores_[device]}));
+      TENON_TRY(kernel, tactic.build(step.problem, {facts_[device], stores_[device], static_cast<int64_t>(step.in.size()),
+                                                    static_cast<int64_t>(step.out.size())}));
       for (const engine::Launch& launch : kernel.launches)
         if (launch.code.module >= 0) coded_.push_back({&step, device});
       step.variants = {{.kernel = std::move(kernel)}};

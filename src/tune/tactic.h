@@ -12,6 +12,7 @@ namespace tenon::tune {
 struct BuildCtx {
   const engine::DeviceFacts& device;
   CodeStore& code;
+  int64_t inputs = 0, outputs = 0;  // operands of the step, absent ones included; 0: those that the problem names
 };
 
 struct Tactic {

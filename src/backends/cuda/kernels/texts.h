@@ -4,7 +4,9 @@
 
 namespace tenon::cuda {
 
-extern const std::string_view kPrelude;  // prelude.cuh
+extern const std::string_view kPrelude;  // prelude.cuh: before every text
+extern const std::string_view kScalar;   // scalar.cuh: where a text says fn::
+extern const std::string_view kFold;     // fold.cuh: where a text says fold::
 extern const std::string_view kH100, kA100;
 
 }  // namespace tenon::cuda

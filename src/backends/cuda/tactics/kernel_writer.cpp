@@ -34,7 +34,11 @@ engine::Kernel KernelWriter::finish(const tune::BuildCtx& ctx, const Geometry& g
   launch.args.resize(8 * launch.relocs.size());
   launch.shared_bytes = geometry.shared_bytes;
   launch.mode = geometry.mode;
-  const std::string text = std::string(kPrelude) + "struct Args {\n" + members + "};\n" + top_ +
+  const auto library = [&](std::string_view name, std::string_view text) {
+    return top_.find(name) == std::string::npos && body_.find(name) == std::string::npos ? std::string_view() : text;
+  };
+  const std::string text = std::string(kPrelude) + std::string(library("fn::", kScalar)) + std::string(library("fold::", kFold)) +
+                           "struct Args {\n" + members + "};\n" + top_ +
                            strf("extern \"C\" __global__ void __launch_bounds__({}, {}) TENON_KERNEL(const __grid_constant__ Args p) {{\n",
                                 geometry.threads, geometry.blocks_per_unit) +
                            body_ + "}\n";

@@ -38,7 +38,8 @@ class KernelWriter {
     engine::LaunchMode mode = engine::LaunchMode::plain;
     int64_t blocks_per_unit = 1;  // what the compiler may assume about registers
   };
-  /// The kernel, its text added to the store. The text begins with kernels/prelude.cuh.
+  /// The kernel, its text added to the store. The text begins with kernels/prelude.cuh; scalar.cuh and fold.cuh follow where it
+  /// says fn:: or fold::.
   engine::Kernel finish(const tune::BuildCtx& ctx, const Geometry& geometry);
 
  private:
