@@ -55,9 +55,9 @@ class Text {
     const auto part = [&](int64_t first, int64_t last) {
       return Shape(std::vector<Dim>(dims.begin() + first, dims.begin() + last)).elems();
     };
-    const Dim outer = part(0, p.axis);
+    outer_ = part(0, p.axis);
     size_ = part(p.axis, p.axis + p.axes), inner_ = part(p.axis + p.axes, p.shape.rank());
-    count_ = outer * inner_;
+    count_ = outer_ * inner_;
     if (inner_ == Dim(1)) {
       width_ = 128 / bits_of(p.type);
       while (width_ > 1 && !exact_div(size_, Dim(width_))) width_ /= 2;
@@ -79,7 +79,7 @@ class Text {
     w_.line("const {} slice = {}(blockIdx.x) * {} + {};", index, index, team_.slices, team_.slice_text());
     w_.line("const u32 lane = {};", team_.lane_text());
     w_.line("const bool inside = slice < {};", w_.size(count_));
-    w_.raw(split_text(w_, {floordiv(count_, inner_), inner_}, "slice", "s"));
+    w_.raw(split_text(w_, {outer_, inner_}, "slice", "s"));
     w_.line("const i64 base = i64(s0) * ({}) + i64(s1);", w_.size(size_ * inner_));
     w_.line("trigger(); wait();");
     if (held_) hold();
@@ -217,7 +217,7 @@ class Text {
   Operands at_;
   KernelWriter w_;
   std::string_view type_, sum_;
-  Dim count_, size_, inner_, vectors_;
+  Dim count_, outer_, size_, inner_, vectors_;
   int64_t width_ = 1;
   int64_t held_ = 0;  // vectors of a lane that lie in registers; 0: none do
   Team team_;

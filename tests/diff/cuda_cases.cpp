@@ -1,0 +1,233 @@
+#include "tests/diff/cuda_cases.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "tools/tenon/problem_io.h"
+
+namespace tenon {
+namespace {
+
+struct Row {
+  const char* line;
+  DimValues values;
+};
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> list = {
+      // pointwise: symbols that vectors may or may not divide, broadcasts, several results, sizes of one
+      {"pointwise{expr={add(x0:f32, x1:f32)} in=[[n, 8], [8]] out=[n, 8]}", {{"n", 3}}},
+      {"pointwise{expr={add(x0:f32, x1:f32)} in=[[n, m], [n, m]] out=[n, m]}", {{"n", 3}, {"m", 7}}},
+      {"pointwise{expr={mul(x0:f16, x1:f16)} in=[[n, m, 3], [m, 1]] out=[n, m, 3]}", {{"n", 3}, {"m", 5}}},
+      {"pointwise{expr={add(x0:f32, x1:f32)} in=[[n], [m]] out=[max(m, n)]}", {{"n", 5}, {"m", 1}}},
+      {"pointwise{expr={add(x0:f32, x1:f32)} in=[[n, 4], [m, 4]] out=[max(m, n), 4]}", {{"n", 1}, {"m", 6}}},
+      {"pointwise{expr={t0 = sigmoid(x0:f32); mul(x0:f32, t0), t0} in=[[2, 3, 17]] out=[2, 3, 17]}", {}},
+      {"pointwise{expr={relu(x0:f16)} in=[[1037]] out=[1037]}", {}},
+      {"pointwise{expr={add(x0:bf16, x1:bf16)} in=[[4, 24], [4, 1]] out=[4, 24]}", {}},
+      {"pointwise{expr={add(x0:f64, x1:f64)} in=[[], [1, 1]] out=[1, 1]}", {}},
+      {"pointwise{expr={cast(x0:u8):f32} in=[[3, 77]] out=[3, 77]}", {}},
+      {"pointwise{expr={relu(x0:f32)} in=[[0, 4]] out=[0, 4]}", {}},
+      {"pointwise{expr={relu(x0:f32)} in=[[n, 4]] out=[n, 4]}", {{"n", 0}}},
+      {"pointwise{expr={add(x0:f16, x1:f16)} in=[[600, 1025], [1025]] out=[600, 1025]}", {}},
+      {"pointwise{expr={mul(x0:f32, 2:f32)} in=[[]] out=[]}", {}},
+      // copy: widths, transposes with remainders, symbols, batches in front and between
+      {"copy{type=u8 shape=[7, 33] strides=[1, 7]}", {}},
+      {"copy{type=f16 shape=[3, 40, 70] strides=[2800, 1, 40]}", {}},
+      {"copy{type=f32 shape=[2, 65, 3, 33] strides=[6435, 1, 2145, 65]}", {}},
+      {"copy{type=f64 shape=[n, m] strides=[1, n]}", {{"n", 37}, {"m", 19}}},
+      {"copy{type=i64 shape=[33, 65] strides=[1, 33]}", {}},
+      {"copy{type=bool shape=[5, 1, 9] offset=3 strides=[18, 4, 2]}", {}},
+      {"copy{type=f32 shape=[n, 3, m] strides=[3*m, m, 1]}", {{"n", 2}, {"m", 5}}},
+      {"copy{type=f16 shape=[2, 48] offset=8 strides=[64, 1]}", {}},
+      {"copy{type=f16 shape=[2, 48] offset=4 strides=[64, 1]}", {}},
+      {"copy{type=i8 shape=[1001] strides=[1]}", {}},
+      {"copy{type=c64 shape=[4, 5] strides=[1, 4]}", {}},
+      {"copy{type=f32 shape=[n, 4] strides=[0, 1]}", {{"n", 3}}},
+      {"copy{type=f32 shape=[] strides=[]}", {}},
+      // reduce
+      {"reduce{kind=sum shape=[n, 4096] axes=[1]}", {{"n", 2}}},
+      {"reduce{kind=mean shape=[3, n] axes=[1]}", {{"n", 77}}},
+      {"reduce{kind=sum shape=[n, m, 5] axes=[0, 2] keepdims=false}", {{"n", 3}, {"m", 4}}},
+      {"reduce{kind=mean shape=[2, 70, n] axes=[1]}", {{"n", 9}}},
+      {"reduce{kind=sum shape=[5, 700, 3] axes=[1]}", {}},
+      {"reduce{kind=prod shape=[9, 8] axes=[1]}", {}},
+      {"reduce{kind=min shape=[9, 300] axes=[1]}", {}},
+      {"reduce{kind=l1 shape=[64, 129] axes=[0]}", {}},
+      {"reduce{kind=l2 shape=[4, 129, 3] axes=[0, 1]}", {}},
+      {"reduce{kind=sum_square shape=[2, 3, 4, 5] axes=[0, 1, 2, 3] keepdims=false}", {}},
+      {"reduce{kind=log_sum_exp shape=[3, 5000] axes=[1]}", {}},
+      {"reduce{kind=arg_max out=i64 shape=[3, 5000] axes=[1] keepdims=false}", {}},
+      {"reduce{kind=arg_min out=i64 shape=[3, 50, 40] axes=[1] last_index=true}", {}},
+      {"reduce{kind=arg_max in=i32 out=i64 shape=[40, 7] axes=[1] last_index=true}", {}},
+      {"reduce{kind=arg_min in=u8 out=i64 shape=[40, 70] axes=[1]}", {}},
+      {"reduce{kind=sum in=i32 out=i32 shape=[3, 50, 4] axes=[1]}", {}},
+      {"reduce{kind=mean in=i64 out=i64 shape=[3, 50] axes=[1]}", {}},
+      {"reduce{kind=max in=u64 out=u64 shape=[3, 50] axes=[1]}", {}},
+      {"reduce{kind=min in=i8 out=i8 shape=[50, 3] axes=[0]}", {}},
+      {"reduce{kind=l1 in=i16 out=i16 shape=[5, 30] axes=[1]}", {}},
+      {"reduce{kind=l2 in=i32 out=i32 shape=[5, 30] axes=[1]}", {}},
+      {"reduce{kind=sum_square in=u32 out=u32 shape=[5, 30] axes=[1]}", {}},
+      {"reduce{kind=max in=bool out=bool shape=[5, 30] axes=[1]}", {}},
+      {"reduce{kind=sum shape=[3, 0] axes=[1]}", {}},
+      {"reduce{kind=max shape=[3, n] axes=[1]}", {{"n", 0}}},
+      {"reduce{kind=sum shape=[6, 5] axes=[]}", {}},
+      {"reduce{kind=mean shape=[4, 64, 6, 6] axes=[2, 3] keepdims=false epilogue={expr={relu(sub(x0:f32, x1:f32))} operands=[[64]]}}", {}},
+      {"reduce{kind=sum shape=[4, 64, 6] axes=[1] epilogue={expr={t0 = mul(x0:f32, x1:f32); t0, cast(t0:f32):f16} operands=[[4, 1, 1]]}}",
+       {}},
+      {"reduce{kind=mean in=f16 out=f16 shape=[n, 6, 8] axes=[2] epilogue={expr={add(x0:f16, x1:f16)} operands=[[n, 6, 1]]}}", {{"n", 3}}},
+      // norm
+      {"norm{shape=[n, 12, m, m] axis=3}", {{"n", 2}, {"m", 9}}},
+      {"norm{kind=log_softmax shape=[5, 3000] axis=1}", {}},
+      {"norm{shape=[3, 20000] axis=1}", {}},
+      {"norm{shape=[2, 64, 7, 9] axis=1}", {}},
+      {"norm{kind=log_softmax shape=[n, 64, m] axis=1}", {{"n", 2}, {"m", 5}}},
+      {"norm{kind=layer shape=[3, 5, 7] axis=1 axes=2 epsilon=0.001 has_scale=true has_bias=true}", {}},
+      {"norm{kind=layer shape=[n, 33] axis=1 epsilon=0.001 has_scale=true}", {{"n", 3}}},
+      {"norm{kind=layer shape=[3, n] axis=1 epsilon=0.001 has_bias=true}", {{"n", 40}}},
+      {"norm{kind=rms shape=[3, 20001] axis=1 epsilon=0.001}", {}},
+      {"norm{kind=layer shape=[2, 6, 5] axis=1 epsilon=0.001 has_scale=true}", {}},
+      {"norm{kind=layer shape=[4, 2, 96] axis=2 epsilon=0.001 has_scale=true has_bias=true epilogue={expr={cast(add(x0:f32, x1:f32)):f16} "
+       "operands=[[2, 96]]}}",
+       {}},
+      {"norm{shape=[2, 6, 40] axis=2 epilogue={expr={mul(x0:f32, x1:f32)} operands=[[6, 1]]}}", {}},
+      {"norm{type=f16 shape=[2, 6, 40] axis=1 epilogue={expr={mul(x0:f16, x1:f16)} operands=[[40]]}}", {}},
+      {"norm{shape=[3, 0] axis=1}", {}},
+      {"norm{shape=[] axis=0 axes=0}", {}},
+      // pool
+      {"pool{n=n c=3 in_spatial=[9, 11] out_spatial=[5, 6] pads=[1, 1] pads_end=[1, 1] kernel=[3, 3] strides=[2, 2] dilations=[1, 1]}",
+       {{"n", 2}}},
+      {"pool{kind=average n=1 c=3 in_spatial=[h, 11] out_spatial=[h, 11] pads=[1, 1] pads_end=[1, 1] kernel=[3, 3] strides=[1, 1] "
+       "dilations=[1, "
+       "1]}",
+       {{"h", 6}}},
+      {"pool{kind=lp n=2 c=3 in_spatial=[9, 8] out_spatial=[4, 4] pads=[0, 0] pads_end=[0, 0] kernel=[2, 2] strides=[2, 2] dilations=[1, "
+       "1]}",
+       {}},
+      {"pool{kind=lp n=2 c=3 in_spatial=[9] out_spatial=[4] pads=[0] pads_end=[0] kernel=[3] strides=[2] dilations=[1] p=3}", {}},
+      {"pool{n=1 c=2 in_spatial=[4, 5, 6] out_spatial=[3, 3, 3] pads=[1, 0, 1] pads_end=[1, 0, 0] kernel=[2, 3, 3] strides=[2, 1, 2] "
+       "dilations=[1, 1, 1]}",
+       {}},
+      {"pool{n=1 c=2 in_spatial=[12, 12] out_spatial=[8, 8] pads=[0, 0] pads_end=[0, 0] kernel=[3, 3] strides=[1, 1] dilations=[2, 2]}",
+       {}},
+      {"pool{type=i8 n=1 c=2 in_spatial=[6, 6] out_spatial=[3, 3] pads=[0, 0] pads_end=[0, 0] kernel=[2, 2] strides=[2, 2] dilations=[1, "
+       "1]}",
+       {}},
+      {"pool{type=u8 n=1 c=2 in_spatial=[6, 6] out_spatial=[3, 3] pads=[0, 0] pads_end=[0, 0] kernel=[2, 2] strides=[2, 2] dilations=[1, "
+       "1]}",
+       {}},
+      {"pool{kind=average n=2 c=8 in_spatial=[7, 7] out_spatial=[1, 1] pads=[0, 0] pads_end=[0, 0] kernel=[7, 7] strides=[1, 1] "
+       "dilations=[1, 1] "
+       "epilogue={expr={add(x0:f32, x1:f32)} operands=[[8, 1, 1]]}}",
+       {}},
+  };
+  return list;
+}
+
+bool is_input_or_cast(Fn fn) { return fn == Fn::input || fn == Fn::constant || fn == Fn::cast || fn == Fn::cast_saturate; }
+
+/// Every function on every type that it takes, and every cast; a few together make an expression of several results.
+std::vector<Expr> all_expressions() {
+  constexpr size_t kTogether = 4, kCastsTogether = 13;
+  std::vector<Expr> out;
+  const std::vector<DType> types = {DType::f32, DType::f16, DType::bf16, DType::f64, DType::i64, DType::i32,    DType::i16,
+                                    DType::i8,  DType::u8,  DType::u16,  DType::u32, DType::u64, DType::boolean};
+  for (const DType type : types) {
+    const auto start = [&] {
+      Expr expr;
+      for (int i = 0; i < 2; ++i) expr.add_input(i, type);
+      expr.add_input(2, DType::boolean);
+      return expr;
+    };
+    const auto flush = [&](Expr& expr, size_t most) {
+      if (expr.results.size() >= most) out.push_back(std::exchange(expr, start()));
+    };
+    Expr expr = start();
+    for (size_t f = 0; f < enum_names(Fn{}).size(); ++f) {
+      const auto fn = static_cast<Fn>(f);
+      if (is_input_or_cast(fn)) continue;
+      Expr with = expr;
+      const int arity = arity_of(fn);
+      with.results.push_back(fn == Fn::where ? with.add(fn, 2, 0, 1) : with.add(fn, 0, arity > 1 ? 1 : -1));
+      if (verify(with).ok()) expr = std::move(with);
+      flush(expr, kTogether);
+    }
+    flush(expr, 1);
+    for (const bool saturate : {false, true}) {
+      for (const DType to : types) {
+        expr.results.push_back(expr.add_cast(0, to, saturate));
+        flush(expr, kCastsTogether);
+      }
+      flush(expr, 1);
+    }
+  }
+  return out;
+}
+
+std::optional<engine::Problem> retyped(const engine::Problem& problem, DType type) {
+  engine::Problem out = problem;
+  if (const engine::Epilogue* epilogue = engine::epilogue_of(problem); epilogue && !epilogue->expr.empty()) return std::nullopt;
+  const auto change = [&](DType& at) { at = at == DType::f32 ? type : at; };
+  if (auto* reduce = std::get_if<engine::ReduceProblem>(&out.kind)) {
+    change(reduce->in), change(reduce->out);
+  } else if (auto* norm = std::get_if<engine::NormProblem>(&out.kind)) {
+    change(norm->type);
+  } else if (auto* pool = std::get_if<engine::PoolProblem>(&out.kind)) {
+    change(pool->type);
+  } else if (auto* copy = std::get_if<engine::CopyProblem>(&out.kind)) {
+    change(copy->type);
+  } else if (auto* pointwise = std::get_if<engine::PointwiseProblem>(&out.kind)) {
+    for (ExprNode& node : pointwise->expr.nodes) change(node.type);
+  } else {
+    return std::nullopt;
+  }
+  return out;
+}
+
+std::vector<std::string> bench_lines() {
+  std::vector<std::string> out;
+  for (const auto& file : std::filesystem::directory_iterator(std::string(TENON_SOURCE_DIR) + "/bench/problems")) {
+    const auto text = read_text(file.path().string());
+    EXPECT_TRUE(text.ok()) << file.path();
+    for (const std::string& line : split(*text, '\n'))
+      if (!line.empty() && line[0] != '#') out.push_back(line);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// The problem as it is and, where it has 32-bit floats, with others.
+std::vector<CudaCase> typed_cases(const std::string& line, const DimValues& values) {
+  const auto problem = cli::parse_problem(line);
+  EXPECT_TRUE(problem.ok()) << line << ": " << problem.error().message;
+  if (!problem.ok()) return {};
+  std::vector<CudaCase> out = {{*problem, values}};
+  for (const DType type : {DType::f16, DType::bf16, DType::f64})
+    if (auto other = retyped(*problem, type); other && engine::to_string(*other) != engine::to_string(*problem))
+      out.push_back({*other, values});
+  return out;
+}
+
+}  // namespace
+
+std::vector<CudaCase> cuda_cases(std::string_view kind) {
+  std::vector<CudaCase> out;
+  const auto append = [&](const std::string& line, const DimValues& values) {
+    if (!line.starts_with(std::string(kind) + "{")) return;
+    for (CudaCase& one : typed_cases(line, values)) out.push_back(std::move(one));
+  };
+  for (const Row& row : rows()) append(row.line, row.values);
+  for (const std::string& line : bench_lines()) append(line, {});
+  if (kind != "pointwise") return out;
+  for (Expr& expr : all_expressions()) {
+    const std::vector<Shape> in(static_cast<size_t>(expr.input_count()), Shape{67});
+    out.push_back({engine::PointwiseProblem{.expr = std::move(expr), .in = in, .out = Shape{67}}, {}});
+  }
+  return out;
+}
+
+}  // namespace tenon

@@ -1,0 +1,41 @@
+// Every kernel text that the CUDA tactics write for the problems of cuda_cases.h, through NVRTC: it compiles, and nothing spills.
+#include <gtest/gtest.h>
+
+#include "backends/cuda/jit/compile.h"
+#include "backends/cuda/tactics/tactics.h"
+#include "tests/diff/cuda_cases.h"
+#include "tune/tactic.h"
+
+namespace tenon {
+namespace {
+
+engine::DeviceFacts device_of(std::string_view arch) { return {.name = "test", .arch = std::string(arch), .units = 132, .launch_us = 0.6}; }
+
+class CudaCompile : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(CudaCompile, WithoutSpills) {
+  const std::vector<CudaCase> cases = cuda_cases(GetParam());
+  for (const std::string_view arch : {"sm_80", "sm_90"}) {
+    const engine::DeviceFacts device = device_of(arch);
+    tune::CodeStore code;
+    for (const CudaCase& one : cases)
+      for (const tune::Tactic& tactic : cuda::backend().tactics) {
+        if (!tactic.supports(one.problem, device).ok) continue;
+        const auto kernel = tactic.build(one.problem, {device, code});
+        EXPECT_TRUE(kernel.ok()) << engine::to_string(one.problem) << ": " << kernel.error().message;
+      }
+    const auto compiled = cuda::compile_kernels(code.rows(), device, Log());
+    if (!compiled.ok() && compiled.error().kind == ErrorKind::not_found) GTEST_SKIP() << compiled.error().message;
+    ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+    for (size_t i = 0; i < compiled->size(); ++i) {
+      EXPECT_EQ((*compiled)[i].local_bytes, 0) << code.rows()[i].text;
+      EXPECT_TRUE((*compiled)[i].has_wait) << code.rows()[i].entry;
+    }
+    std::printf("%zu kernels for %s\n", compiled->size(), device.arch.c_str());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, CudaCompile, ::testing::ValuesIn(kCudaKinds), [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace tenon

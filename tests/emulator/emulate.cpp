@@ -1,0 +1,98 @@
+#include "tests/emulator/emulate.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "base/file.h"
+
+namespace tenon {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Only what the text of a kernel needs, so that texts of one library do not meet.
+std::string unit_of(const tune::KernelText& text) {
+  return strf(
+      "namespace of_{} {{\n{}\n#undef TENON_KERNEL\n}}\nextern \"C\" const char* run_{}(const void* args, const unsigned* size) {{\n"
+      "  static std::string error;\n"
+      "  error = tenon_emulator::run([args] {{ of_{}::{}(*static_cast<const of_{}::Args*>(args)); }},\n"
+      "                              {{size[0], size[1], size[2]}}, {{size[3], size[4], size[5]}});\n"
+      "  return error.c_str();\n}}\n",
+      text.entry, text.text, text.entry, text.entry, text.entry, text.entry);
+}
+
+std::array<uint32_t, 3> sizes_of(const std::vector<Dim>& dims, const DimValues& values, Result<void>& done) {
+  std::array<uint32_t, 3> out = {1, 1, 1};
+  for (size_t i = 0; i < dims.size() && i < 3; ++i) {
+    const auto size = evaluate(dims[i], values);
+    if (!size.ok()) done = size.error();
+    if (size.ok()) out[i] = static_cast<uint32_t>(*size);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Emulator> Emulator::compile(std::span<const tune::KernelText> texts) {
+  std::string folder = (fs::temp_directory_path() / "tenon_emulator_XXXXXX").string();
+  if (!::mkdtemp(folder.data())) return fail("no folder in '{}' can be made", fs::temp_directory_path().string());
+  std::string source = "#include \"backends/cuda/emulator/cuda_on_cpu.h\"\n";
+  for (const tune::KernelText& text : texts) source += unit_of(text);
+  const std::string stem = folder + "/kernels";
+  TENON_OK(write_file(stem + ".cpp", view_of(source)));
+  const std::string command = strf(
+      "g++ -std=c++20 -O1 -w -fPIC -shared -fno-strict-aliasing -ffp-contract=off -DTENON_EMULATOR -I{}/src -o {}.so {}.cpp >{}.log 2>&1",
+      TENON_SOURCE_DIR, stem, stem, stem);
+  Emulator out;
+  out.texts_.assign(texts.begin(), texts.end());
+  const int status = ::system(command.c_str());
+  if (status == 0) out.library_ = ::dlopen((stem + ".so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  const auto said = read_text(stem + ".log");
+  std::error_code ignored;
+  if (out.library_) fs::remove_all(folder, ignored);
+  if (status == 127 << 8) return fail(ErrorKind::not_found, "g++ is not installed");
+  if (!out.library_) return fail("kernels do not compile as C++ ({}.cpp): {}", stem, said.ok() ? said->substr(0, 4000) : "");
+  return out;
+}
+
+Emulator::~Emulator() {
+  if (library_) ::dlclose(library_);
+}
+
+Result<void> Emulator::run(const engine::Kernel& kernel, std::span<std::byte* const> operands, const DimValues& values) const {
+  std::vector<Bytes> workspaces;
+  for (const engine::Workspace& workspace : kernel.workspaces) {
+    TENON_TRY(bytes, evaluate(workspace.bytes, values));
+    workspaces.emplace_back(static_cast<size_t>(bytes), workspace.kind == engine::WorkspaceKind::scratch ? std::byte{0xff} : std::byte{0});
+  }
+  for (const engine::Launch& launch : kernel.launches) {
+    Bytes args = launch.args;
+    for (const engine::Reloc& reloc : launch.relocs) {
+      const auto index = static_cast<size_t>(reloc.index);
+      int64_t value = 0;
+      if (reloc.kind == engine::RelocKind::dim) {
+        TENON_TRY(number, evaluate(reloc.value, values));
+        value = number;
+      } else if (reloc.kind == engine::RelocKind::workspace) {
+        value = reinterpret_cast<int64_t>(workspaces[index].data());
+      } else if (index < operands.size()) {
+        value = reinterpret_cast<int64_t>(operands[index]);
+      }
+      std::memcpy(args.data() + reloc.offset, &value, 8);
+    }
+    Result<void> done;
+    const auto grid = sizes_of(launch.grid, values, done), block = sizes_of(launch.block, values, done);
+    TENON_OK(std::move(done));
+    const unsigned sizes[6] = {grid[0], grid[1], grid[2], block[0], block[1], block[2]};
+    using Entry = const char* (*)(const void*, const unsigned*);
+    const auto entry = reinterpret_cast<Entry>(::dlsym(library_, ("run_" + launch.code.name).c_str()));
+    if (!entry) return fail("no kernel {}", launch.code.name);
+    if (const std::string error = entry(args.data(), sizes); !error.empty()) return fail("{}: {}", launch.code.name, error);
+  }
+  return {};
+}
+
+}  // namespace tenon

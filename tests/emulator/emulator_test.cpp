@@ -1,0 +1,147 @@
+// Kernels of the CUDA tactics on the CPU, against the reference: fresh random inputs, outputs full of NaN bits beforehand.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "backends/cuda/tactics/tactics.h"
+#include "engine/reference_api.h"
+#include "tests/diff/cuda_cases.h"
+#include "tests/emulator/emulate.h"
+#include "tools/tenon/problem_io.h"
+#include "tools/tenon/values.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kMostElems = 1 << 20;  // a fiber for each thread: larger ones take seconds
+
+struct Built {
+  const CudaCase* one = nullptr;
+  const tune::Tactic* tactic = nullptr;
+  engine::Problem bound;
+  cli::ProblemOperands operands;
+  engine::Kernel kernel;
+};
+
+/// Values that arithmetic treats differently: small and large, both signs, now and then what is no number.
+void randomize(Tensor& tensor, std::mt19937_64& random, bool wild) {
+  const int64_t elems = tensor.elems();
+  if (!is_float(tensor.dtype)) {
+    for (int64_t i = 0; i < tensor.bytes(); ++i)
+      tensor.data[i] = static_cast<std::byte>(random() % (tensor.dtype == DType::boolean ? 2 : 256));
+    if (wild && random() % 2) return;  // any bits; else small numbers, which division and powers meet
+    for (int64_t i = 0; i < elems && tensor.dtype != DType::boolean; ++i) {
+      const auto value = static_cast<int64_t>(random() % 7) - (is_unsigned_int(tensor.dtype) ? 0 : 3);
+      const auto size = static_cast<size_t>(bits_of(tensor.dtype) / 8);
+      std::memcpy(tensor.data + static_cast<size_t>(i) * size, &value, size);
+    }
+    return;
+  }
+  Tensor wide = *Tensor::allocate(DType::f64, tensor.dims);
+  double* values = wide.as<double>().data();
+  for (int64_t i = 0; i < elems; ++i) {
+    values[i] = static_cast<double>(random() % 20001) / 10000 - 1;
+    if (!wild) continue;
+    if (random() % 3 == 0) values[i] *= 30;
+    if (random() % 20 == 0) values[i] = std::array{INFINITY, -INFINITY, NAN, 0.0, 1e30}[random() % 5];
+  }
+  tensor = *convert(wide, tensor.dtype);
+}
+
+cli::Tolerance tolerance() { return {.rtol = 2e-5, .atol = 4e-6, .f16_rtol = 0x1p-9, .bf16_rtol = 0x1p-6}; }
+
+class Emulated : public ::testing::TestWithParam<const char*> {
+ protected:
+  void add(const std::vector<CudaCase>& cases) {
+    for (const CudaCase& one : cases)
+      for (const tune::Tactic& tactic : cuda::backend().tactics) {
+        if (!tactic.supports(one.problem, device_).ok) continue;
+        Built built{&one, &tactic};
+        auto bound = engine::bind(one.problem, one.values);
+        ASSERT_TRUE(bound.ok()) << bound.error().message;
+        built.bound = std::move(*bound);
+        auto operands = cli::operands_of(built.bound);
+        ASSERT_TRUE(operands.ok()) << engine::to_string(built.bound) << ": " << operands.error().message;
+        built.operands = std::move(*operands);
+        add_optional_outputs(built);
+        int64_t elems = 0;
+        for (const Fact& fact : built.operands.in) elems = std::max(elems, elems_of(*fact.shape().constant()));
+        for (const Fact& fact : built.operands.out) elems = std::max(elems, elems_of(*fact.shape().constant()));
+        if (elems > kMostElems) continue;
+        auto kernel = tactic.build(
+            one.problem, {device_, code_, static_cast<int64_t>(built.operands.in.size()), static_cast<int64_t>(built.operands.out.size())});
+        ASSERT_TRUE(kernel.ok()) << kernel.error().message;
+        built.kernel = std::move(*kernel);
+        built_.push_back(std::move(built));
+      }
+  }
+
+  /// Indices of maxima, moments of a layer.
+  static void add_optional_outputs(Built& built) {
+    const engine::Epilogue* epilogue = engine::epilogue_of(built.bound);
+    if (!epilogue || !epilogue->expr.empty()) return;
+    if (const auto* pool = built.bound.as<engine::PoolProblem>(); pool && pool->kind == engine::PoolKind::max)
+      built.operands.out.emplace_back(DType::i64, built.operands.out[0].shape());
+    const auto* norm = built.bound.as<engine::NormProblem>();
+    if (!norm || (norm->kind != engine::NormKind::layer && norm->kind != engine::NormKind::rms)) return;
+    Shape reduced = norm->shape;
+    for (int64_t d = norm->axis; d < norm->axis + norm->axes; ++d) reduced[d] = 1;
+    for (int i = 0; i < 2; ++i) built.operands.out.emplace_back(norm->type == DType::f64 ? DType::f64 : DType::f32, reduced);
+  }
+
+  void check_all() {
+    const auto emulator = Emulator::compile(code_.rows());
+    if (!emulator.ok() && emulator.error().kind == ErrorKind::not_found) GTEST_SKIP() << emulator.error().message;
+    ASSERT_TRUE(emulator.ok()) << emulator.error().message;
+    const uint64_t seed = std::random_device()();
+    std::mt19937_64 random(seed);
+    for (const Built& built : built_) {
+      const auto wrong = check(*emulator, built, random);
+      EXPECT_FALSE(wrong) << built.tactic->name << " on " << engine::to_string(built.one->problem) << ": " << *wrong << " (seed " << seed
+                          << ")";
+    }
+    std::printf("%zu cases, %zu kernels\n", built_.size(), code_.rows().size());
+  }
+
+  static std::optional<std::string> check(const Emulator& emulator, const Built& built, std::mt19937_64& random) {
+    const bool wild = built.bound.as<engine::PointwiseProblem>();
+    std::vector<HostValue> in, wanted(built.operands.out.size());
+    std::vector<Tensor> got;
+    std::vector<std::byte*> addresses;
+    for (const Fact& fact : built.operands.in) {
+      Tensor tensor = *Tensor::allocate(fact.dtype(), *fact.shape().constant());
+      if (is_real(fact.dtype())) randomize(tensor, random, wild);
+      addresses.push_back(tensor.data);
+      in.push_back(HostValue(std::move(tensor)));
+    }
+    for (const Fact& fact : built.operands.out) {
+      got.push_back(*Tensor::allocate(fact.dtype(), *fact.shape().constant()));
+      std::memset(got.back().data, 0xff, static_cast<size_t>(got.back().bytes()));
+      addresses.push_back(got.back().data);
+    }
+    if (auto done = emulator.run(built.kernel, addresses, built.one->values); !done.ok()) return done.error().message;
+    const auto api = engine::load_reference();
+    if (!api.ok()) return api.error().message;
+    if (auto done = (*api)->run(built.bound, in, wanted); !done.ok()) return "reference: " + done.error().message;
+    for (size_t i = 0; i < got.size(); ++i)
+      if (auto difference = cli::first_difference(HostValue(got[i]), wanted[i], tolerance())) return strf("output {}: {}", i, *difference);
+    return std::nullopt;
+  }
+
+  engine::DeviceFacts device_{.name = "test", .arch = "sm_90", .units = 132, .launch_us = 0.6};
+  tune::CodeStore code_;
+  std::vector<Built> built_;
+};
+
+TEST_P(Emulated, AgreesWithTheReference) {
+  const std::vector<CudaCase> cases = cuda_cases(GetParam());
+  add(cases);
+  check_all();
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Emulated, ::testing::ValuesIn(kCudaKinds), [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace tenon
