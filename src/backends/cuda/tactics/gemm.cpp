@@ -1,25 +1,12 @@
 // Products of matrices: gemm_mma for 16-bit types on tensor cores, gemm_f32 in FP32 for all that FP32 holds.
+#include "backends/cuda/tactics/conv_common.h"
 #include "backends/cuda/tactics/expr_text.h"
-#include "backends/cuda/tactics/product_text.h"
 #include "backends/cuda/tactics/tactics.h"
 
 namespace tenon::cuda {
 namespace {
 
 using engine::GemmProblem;
-
-bool is_16_bit_float(DType type) { return type == DType::f16 || type == DType::bf16; }
-
-/// Rounding of operands that changes none of this type.
-bool rounds_nothing(const Math& math, DType type) {
-  switch (math.operand_rounding) {
-    case Rounding::f32: return true;
-    case Rounding::tf32: return is_16_bit_float(type);
-    case Rounding::f16: return type == DType::f16;
-    case Rounding::bf16: return type == DType::bf16;
-    default: return false;
-  }
-}
 
 /// Without batch where every row of `a` meets the same b.
 GemmProblem folded(GemmProblem p) {
@@ -50,8 +37,7 @@ ProductSpec spec_of(const GemmProblem& p, const GemmProblem& original, bool tens
 
 engine::Verdict takes(const GemmProblem& p, bool tensor_cores) {
   if (p.a != p.b) return engine::no("a and b differ in type");
-  if (!rounds_nothing(p.math, p.a)) return engine::no("the operands are to be rounded first");
-  if (p.math.accumulator != DType::none && p.math.accumulator != DType::f32) return engine::no("sums are in f32");
+  if (const engine::Verdict verdict = takes_math(p.math, p.a); !verdict.ok) return verdict;
   for (size_t i = 0; i < p.batch.size(); ++i)
     for (const Dim& dim : {p.a_batch[i], p.b_batch[i]})
       if (!(dim == p.batch[i]) && !(dim == Dim(1))) return engine::no("whether a batch broadcasts is known only when it runs");

@@ -42,14 +42,6 @@ constexpr int64_t kSharedBytes = 110 * 1024;  // two blocks a multiprocessor, or
 struct Sizes {
   double m = 1, n = 1, k = 1, batch = 1;
 };
-double guess(const Dim& dim) {
-  std::vector<std::string> symbols;
-  dim.collect(symbols);
-  DimValues values;
-  for (const std::string& symbol : symbols) values[symbol] = 32;
-  const auto value = evaluate(dim, values);
-  return value.ok() ? std::max<double>(1, static_cast<double>(*value)) : 1;
-}
 Sizes sizes_of(const ProductSpec& spec) { return {guess(spec.m), guess(spec.n), guess(spec.k), guess(spec.batch)}; }
 
 int64_t threads_of(const ProductSpec& spec, const Tile& t) { return t.parts_m * t.parts_n * t.slices * (spec.tensor_cores ? 32 : 1); }
@@ -72,6 +64,15 @@ int64_t shared_bytes(const ProductSpec& spec, const Tile& t) { return received_a
 bool has_clusters(const engine::DeviceFacts& device) { return device.arch >= "sm_90"; }
 
 }  // namespace
+
+double guess(const Dim& dim) {
+  std::vector<std::string> symbols;
+  dim.collect(symbols);
+  DimValues values;
+  for (const std::string& symbol : symbols) values[symbol] = 32;
+  const auto value = evaluate(dim, values);
+  return value.ok() ? std::max<double>(1, static_cast<double>(*value)) : 1;
+}
 
 engine::Verdict takes_sizes(const ProductSpec& spec) {
   constexpr int64_t kMost = INT32_MAX - 4096;  // the kernels count in 32 bits; a tile reaches beyond the end

@@ -28,9 +28,11 @@ struct ProductSpec {
   FinishSpec finish;
 };
 
+/// The size as a number, for choices between kernels: a symbol counts as 32.
+double guess(const Dim& dim);
 /// Why the sizes are beyond these kernels; ok where they are not.
 engine::Verdict takes_sizes(const ProductSpec& spec);
-/// The tile that a simple model of the device finds fastest. A symbol counts as 32.
+/// The tile that a simple model of the device finds fastest.
 Tile choose_tile(const ProductSpec& spec, const engine::DeviceFacts& device);
 double product_us(const ProductSpec& spec, const Tile& tile, const engine::DeviceFacts& device);
 /// `w`: the writer that the texts of the spec came from.
