@@ -24,6 +24,7 @@ struct GemmProblem {
   Dim m, n, k;
   std::vector<Dim> batch, a_batch, b_batch;
   bool trans_a = false, trans_b = false;
+  bool b_static = false;  // b is a constant of the graph: a kernel may fetch it before its predecessor has ended
   Math math;
   Epilogue epilogue;
   static constexpr std::string_view kName = "gemm";
@@ -39,7 +40,8 @@ struct GemmProblem {
                                              Field{10, "trans_a", &GemmProblem::trans_a},
                                              Field{11, "trans_b", &GemmProblem::trans_b},
                                              Field{12, "math", &GemmProblem::math},
-                                             Field{13, "epilogue", &GemmProblem::epilogue}};
+                                             Field{13, "epilogue", &GemmProblem::epilogue},
+                                             Field{14, "b_static", &GemmProblem::b_static}};
 };
 
 /// x [n, c, spatial], w [m, c/groups, kernel] (transposed: [c, m/groups, kernel]) → [n, m, out spatial]. Inputs: x, w, bias [m] if
@@ -51,6 +53,8 @@ struct ConvProblem {
   std::vector<int64_t> strides, dilations;
   int64_t groups = 1;
   bool transposed = false, has_bias = false;
+  bool channels_last = false;  // x [n, spatial, c], w [m, kernel, c/groups] → [n, out spatial, m]
+  bool w_static = false;       // w is a constant of the graph, as in b_static of a product
   Math math;
   Epilogue epilogue;
   static constexpr std::string_view kName = "conv";
@@ -70,7 +74,9 @@ struct ConvProblem {
                                              Field{14, "transposed", &ConvProblem::transposed},
                                              Field{15, "has_bias", &ConvProblem::has_bias},
                                              Field{16, "math", &ConvProblem::math},
-                                             Field{17, "epilogue", &ConvProblem::epilogue}};
+                                             Field{17, "epilogue", &ConvProblem::epilogue},
+                                             Field{18, "channels_last", &ConvProblem::channels_last},
+                                             Field{19, "w_static", &ConvProblem::w_static}};
 };
 
 /// out = expr(in broadcast to out). One output per result.

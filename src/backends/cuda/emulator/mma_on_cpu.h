@@ -1,0 +1,197 @@
+// kernels/ptx.cuh on the CPU, after emulator/cuda_on_cpu.h: tensor cores, copies in the background, clusters, dynamic shared memory.
+// Found besides wrong results: a copy that is read before its group was waited for (it lands only then).
+#pragma once
+#include <array>
+#include <deque>
+#include <map>
+
+#include "backends/cuda/emulator/cuda_on_cpu.h"
+
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+
+namespace tenon_emulator {
+
+struct Copy {
+  void* to;
+  const void* from;
+  size_t bytes;
+  bool valid;
+};
+struct Background {
+  std::vector<Copy> open;
+  std::deque<std::vector<Copy>> groups;
+  unsigned products = 0, arrivals = 0;
+};
+struct Cluster {
+  std::vector<Block> blocks;
+  std::vector<std::vector<char>> shared;
+  std::map<const Fiber*, Background> background;
+  std::map<const Block*, std::vector<std::array<unsigned, 6>>> fragments[2];
+  size_t arrived = 0, threads = 0;
+};
+inline Cluster* g_cluster = nullptr;
+inline Background& background() { return g_cluster->background[&fiber()]; }
+
+inline void land(const std::vector<Copy>& group) {
+  for (const Copy& copy : group) {
+    if (copy.valid)
+      std::memcpy(copy.to, copy.from, copy.bytes);
+    else
+      std::memset(copy.to, 0, copy.bytes);
+  }
+}
+
+inline void begin_fibers(Block& b) {
+  for (size_t i = 0; i < b.fibers.size(); ++i) {
+    Fiber& f = b.fibers[i];
+    f.index = {static_cast<unsigned>(i), 0, 0};
+    getcontext(&f.context);
+    f.stack.resize(256 << 10);
+    f.context.uc_stack.ss_sp = f.stack.data();
+    f.context.uc_stack.ss_size = f.stack.size();
+    f.context.uc_link = &b.scheduler;
+    makecontext(&f.context, enter, 0);
+  }
+}
+
+inline std::string run_cluster(Cluster& c) {
+  g_cluster = &c;
+  for (Block& b : c.blocks) begin_fibers(b);
+  for (;;) {
+    bool moved = false, left = false;
+    for (Block& b : c.blocks) {
+      g_block = &b;
+      bool here = false, waiting = false;
+      for (Fiber& f : b.fibers) {
+        if (f.state == State::ready) {
+          b.running = &f;
+          swapcontext(&b.scheduler, &f.context);
+          here = true;
+        }
+        waiting = waiting || f.state != State::done;
+      }
+      if (!b.error.empty()) return b.error;
+      if (!here && waiting) here = release();
+      moved = moved || here;
+      left = left || waiting;
+    }
+    if (!left) return {};
+    if (!moved) return "threads wait for others that never come";
+  }
+}
+
+/// A grid of one dim, cluster after cluster.
+inline std::string run_clusters(std::function<void()> body, unsigned grid, unsigned threads, unsigned cluster, size_t shared_bytes) {
+  for (unsigned first = 0; first < grid; first += cluster) {
+    Cluster c;
+    c.blocks.resize(cluster);
+    c.threads = size_t{cluster} * threads;
+    for (unsigned i = 0; i < cluster; ++i) {
+      Block& b = c.blocks[i];
+      b.body = body;
+      b.grid = {grid, 1, 1}, b.size = {threads, 1, 1}, b.index = {first + i, 0, 0};
+      b.fibers.resize(threads);
+      b.lanes[0].resize(threads), b.lanes[1].resize(threads);
+      c.fragments[0][&b].resize(threads), c.fragments[1][&b].resize(threads);
+      c.shared.emplace_back(shared_bytes + 128, '\xff');
+    }
+    const std::string error = run_cluster(c);
+    g_block = nullptr, g_cluster = nullptr;
+    if (!error.empty()) return error;
+  }
+  return {};
+}
+
+template <bool TRANS, int N>
+void ldmatrix(unsigned (&out)[N], const void* from) {
+  const unsigned l = lane();
+  for (unsigned i = 0; i < N; ++i) {
+    unsigned short both[2];
+    for (unsigned e = 0; e < 2; ++e) {
+      const unsigned row = TRANS ? l % 4 * 2 + e : l / 4, column = TRANS ? l / 4 : l % 4 * 2 + e;
+      const auto* line = exchange(static_cast<const unsigned short*>(from), i * 8 + row);
+      if (reinterpret_cast<uintptr_t>(line) % 16 != 0) block().error = "ldmatrix of a row that is not aligned";
+      both[e] = line[column];
+    }
+    out[i] = both[0] | unsigned{both[1]} << 16;
+  }
+}
+
+}  // namespace tenon_emulator
+
+inline char* dynamic_shared() {
+  tenon_emulator::Cluster& c = *tenon_emulator::g_cluster;
+  char* begin = c.shared[static_cast<size_t>(&tenon_emulator::block() - c.blocks.data())].data();
+  return begin + (128 - reinterpret_cast<uintptr_t>(begin) % 128) % 128;
+}
+
+inline void cp_async16(void* to, const void* from, bool valid) {
+  if (reinterpret_cast<uintptr_t>(to) % 16 || (valid && reinterpret_cast<uintptr_t>(from) % 16))
+    tenon_emulator::block().error = "a copy of 16 bytes that is not aligned";
+  tenon_emulator::background().open.push_back({to, from, 16, valid});
+}
+inline void cp_async4(void* to, const void* from, bool valid) { tenon_emulator::background().open.push_back({to, from, 4, valid}); }
+inline void cp_async_commit() {
+  auto& b = tenon_emulator::background();
+  b.groups.push_back(std::move(b.open));
+  b.open.clear();
+}
+template <int LEFT>
+void cp_async_wait() {
+  auto& groups = tenon_emulator::background().groups;
+  for (; groups.size() > LEFT; groups.pop_front()) tenon_emulator::land(groups.front());
+}
+
+template <bool TRANS>
+void ldmatrix_x4(unsigned (&out)[4], const void* from) {
+  tenon_emulator::ldmatrix<TRANS>(out, from);
+}
+template <bool TRANS>
+void ldmatrix_x2(unsigned (&out)[2], const void* from) {
+  tenon_emulator::ldmatrix<TRANS>(out, from);
+}
+
+template <class T>
+void mma_m16n8k16(float (&sum)[4], const unsigned (&x)[4], const unsigned (&y)[2], T) {
+  using namespace tenon_emulator;
+  auto& all = g_cluster->fragments[background().products++ % 2][&block()];
+  const auto self = static_cast<size_t>(&fiber() - block().fibers.data()), first = self / 32 * 32;
+  all[self] = {x[0], x[1], x[2], x[3], y[0], y[1]};
+  meet(State::at_warp);
+  const auto value = [](unsigned word, int k) {
+    T out;
+    out.bits = static_cast<unsigned short>(k % 2 ? word >> 16 : word);
+    return static_cast<float>(out);
+  };
+  for (int i = 0; i < 4; ++i) {
+    const int row = static_cast<int>(lane()) / 4 + i / 2 * 8, column = static_cast<int>(lane()) % 4 * 2 + i % 2;
+    float total = 0;
+    for (int k = 0; k < 16; ++k) {
+      const auto& of_x = all[first + static_cast<size_t>(row % 8 * 4 + k % 8 / 2)];
+      const auto& of_y = all[first + static_cast<size_t>(column * 4 + k % 8 / 2)];
+      total += value(of_x[static_cast<size_t>(row / 8 + k / 8 * 2)], k) * value(of_y[static_cast<size_t>(4 + k / 8)], k);
+    }
+    sum[i] += total;
+  }
+}
+
+inline void cluster_arrive() {
+  ++tenon_emulator::background().arrivals;
+  ++tenon_emulator::g_cluster->arrived;
+}
+inline void cluster_wait() {
+  const size_t wanted = tenon_emulator::background().arrivals * tenon_emulator::g_cluster->threads;
+  while (tenon_emulator::g_cluster->arrived < wanted) tenon_emulator::meet(tenon_emulator::State::ready);
+}
+inline void store_remote(void* to, int rank, float4 value) {
+  tenon_emulator::Cluster& c = *tenon_emulator::g_cluster;
+  char* const mine = dynamic_shared();
+  tenon_emulator::Block* const self = tenon_emulator::g_block;
+  tenon_emulator::g_block = &c.blocks[static_cast<size_t>(rank)];
+  char* const there = dynamic_shared();
+  tenon_emulator::g_block = self;
+  std::memcpy(there + (static_cast<char*>(to) - mine), &value, 16);
+}

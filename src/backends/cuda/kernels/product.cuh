@@ -1,0 +1,296 @@
+// out[m, n] = finish(sum over k of a[m, k] b[n, k]), for matrices and convolutions: the operands come from anywhere, in 16-byte chunks, by a
+// Source that knows the address of (row, k). A block computes BM x BN of it: a ring of STAGES holds BM x BK of a and BN x BK of b, filled
+// by cp.async ahead of the mathematics; SLICES groups of threads share each stage along k; SPLIT blocks of a cluster share k. The partial
+// sums meet in shared memory as floats and are added in a fixed order; then each thread finishes whole vectors of the output.
+// Arguments are structs: Config (numbers below, and m, n, k of the problem), Source (base, Row, row(r), at(row, k): null outside), Finish.
+
+// An operand's share of a stage: lines along k (K_INNER: a line per row) or along the rows (a line per k).
+template <class T_, int ROWS_, int BK_, bool K_INNER_, bool WHOLE_>
+struct Side {
+  typedef T_ T;
+  static constexpr bool K_INNER = K_INNER_;
+  static constexpr bool WHOLE = WHOLE_;  // a chunk is 16 aligned bytes of memory, all inside or all outside
+  enum : int {
+    ROWS = ROWS_,
+    BK = BK_,
+    EACH = 16 / int(sizeof(T_)),
+    CHUNKS = (K_INNER_ ? BK_ : ROWS_) / EACH,
+    LINES = K_INNER_ ? ROWS_ : BK_,
+    PITCH = 16 * (CHUNKS | 1),  // odd: a column of eight lines lies in all banks
+    BYTES = LINES * PITCH,
+  };
+  static_assert(ROWS_ % EACH == 0 && BK_ % EACH == 0, "lines are whole chunks");
+};
+
+// A thread's part of the way from global memory to a stage.
+template <class S, class Source, int THREADS>
+struct Copier {
+  typedef typename Source::Row Row;
+  enum : int {
+    COUNT = S::LINES * S::CHUNKS,
+    STEPS = (COUNT + THREADS - 1) / THREADS,
+    HELD = !S::K_INNER && THREADS % S::CHUNKS == 0 ? 1 : STEPS,  // 1: all steps of a thread have the same rows
+    LANES = S::K_INNER || S::WHOLE ? 1 : S::EACH,                // rows of a chunk that need an address of their own
+  };
+  Row rows[HELD][LANES];
+
+  __device__ __forceinline__ void begin(const Source& source, int first) {
+#pragma unroll
+    for (int i = 0; i < HELD; ++i)
+#pragma unroll
+      for (int e = 0; e < LANES; ++e) {
+        const int at = int(threadIdx.x) + i * THREADS;
+        rows[i][e] = source.row(first + (S::K_INNER ? at / S::CHUNKS : at % S::CHUNKS * S::EACH + e));
+      }
+  }
+  __device__ __forceinline__ void issue(const Source& source, char* to, int k0) const {
+#pragma unroll
+    for (int i = 0; i < STEPS; ++i) {
+      const int at = int(threadIdx.x) + i * THREADS;
+      if (COUNT % THREADS != 0 && at >= COUNT) continue;
+      const int line = at / S::CHUNKS, column = at % S::CHUNKS;
+      const int k = k0 + (S::K_INNER ? column * S::EACH : line);
+      chunk(source, to + line * S::PITCH + column * 16, rows[HELD == 1 ? 0 : i], k);
+    }
+  }
+
+ private:
+  static __device__ __forceinline__ void chunk(const Source& source, char* to, const Row (&row)[LANES], int k) {
+    if constexpr (S::WHOLE) {
+      const typename S::T* from = source.at(row[0], k);
+      cp_async16(to, from ? from : source.base, from != nullptr);
+    } else if constexpr (sizeof(typename S::T) == 4) {
+#pragma unroll
+      for (int e = 0; e < S::EACH; ++e) {
+        const typename S::T* from = S::K_INNER ? source.at(row[0], k + e) : source.at(row[e % LANES], k);
+        cp_async4(to + 4 * e, from ? from : source.base, from != nullptr);
+      }
+    } else {
+      u32 words[4] = {0, 0, 0, 0};
+#pragma unroll
+      for (int e = 0; e < S::EACH; ++e) {
+        const typename S::T* from = S::K_INNER ? source.at(row[0], k + e) : source.at(row[e % LANES], k);
+        if (from) words[e / 2] |= u32(from->bits) << (16 * (e % 2));
+      }
+      *reinterpret_cast<uint4*>(to) = make_uint4(words[0], words[1], words[2], words[3]);
+    }
+  }
+};
+
+// Mathematics of one thread on a stage by tensor cores: b's rows (channels) are the 16 of m16n8k16, a's rows the 8.
+template <class C>
+struct TensorCores {
+  typedef typename C::A A;
+  typedef typename C::B B;
+  enum : int { XI = C::BN / C::PARTS_N / 16, YI = C::BM / C::PARTS_M / 8, THREADS = 32 * C::PARTS_M * C::PARTS_N };
+  static_assert(XI * C::PARTS_N * 16 == C::BN && YI * C::PARTS_M * 8 == C::BM, "a warp has whole fragments");
+  static_assert(C::BK % (16 * C::SLICES) == 0, "slices are whole steps of 16");
+  float sum[XI][YI][4];
+
+  __device__ __forceinline__ void clear() {
+#pragma unroll
+    for (int i = 0; i < XI * YI * 4; ++i) sum[i / 4 / YI][i / 4 % YI][i % 4] = 0;
+  }
+  __device__ __forceinline__ void step(const char* a, const char* b, int thread, int slice) {
+    const int lane = thread % 32, warp = thread / 32;
+    const int y0 = warp % C::PARTS_M * (YI * 8), x0 = warp / C::PARTS_M * (XI * 16);
+#pragma unroll
+    for (int j = 0; j < C::BK / 16 / C::SLICES; ++j) {
+      const int k = (j * C::SLICES + slice) * 16;
+      u32 x[XI][4], y[YI][2];
+#pragma unroll
+      for (int i = 0; i < XI; ++i) {
+        const int r = x0 + i * 16;
+        ldmatrix_x4<!B::K_INNER>(x[i], B::K_INNER ? b + (r + lane % 16) * B::PITCH + (k + lane / 16 * 8) * 2
+                                                  : b + (k + lane % 8 + lane / 16 * 8) * B::PITCH + (r + lane / 8 % 2 * 8) * 2);
+      }
+#pragma unroll
+      for (int i = 0; i + 1 < YI; i += 2) {
+        const int r = y0 + i * 8;
+        u32 both[4];
+        ldmatrix_x4<!A::K_INNER>(both, A::K_INNER ? a + (r + lane % 8 + lane / 16 * 8) * A::PITCH + (k + lane / 8 % 2 * 8) * 2
+                                                  : a + (k + lane % 16) * A::PITCH + (r + lane / 16 * 8) * 2);
+        y[i][0] = both[0], y[i][1] = both[1], y[i + 1][0] = both[2], y[i + 1][1] = both[3];
+      }
+      if constexpr (YI % 2 == 1) {
+        const int r = y0 + (YI - 1) * 8;
+        ldmatrix_x2<!A::K_INNER>(y[YI - 1], A::K_INNER ? a + (r + lane % 8) * A::PITCH + (k + lane / 8 % 2 * 8) * 2
+                                                       : a + (k + lane % 16) * A::PITCH + r * 2);
+      }
+#pragma unroll
+      for (int i = 0; i < XI; ++i)
+#pragma unroll
+        for (int l = 0; l < YI; ++l) mma_m16n8k16(sum[i][l], x[i], y[l], typename A::T());
+    }
+  }
+  __device__ __forceinline__ void store(float* tile, int thread) const {
+    const int lane = thread % 32, warp = thread / 32;
+    const int y0 = warp % C::PARTS_M * (YI * 8) + lane % 4 * 2, x0 = warp / C::PARTS_M * (XI * 16) + lane / 4;
+#pragma unroll
+    for (int i = 0; i < XI; ++i)
+#pragma unroll
+      for (int l = 0; l < YI; ++l)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) tile[(y0 + l * 8 + e % 2) * C::TILE_PITCH + x0 + i * 16 + e / 2 * 8] = sum[i][l][e];
+  }
+};
+
+// The same by fused multiply-adds in FP32: a thread has BM / PARTS_M rows and BN / PARTS_N columns.
+template <class C>
+struct CudaCores {
+  typedef typename C::A A;
+  typedef typename C::B B;
+  enum : int { TM = C::BM / C::PARTS_M, TN = C::BN / C::PARTS_N, EACH = A::EACH, THREADS = C::PARTS_M * C::PARTS_N };
+  static_assert(C::BK % (EACH * C::SLICES) == 0, "slices are whole chunks");
+  float sum[TM][TN];
+
+  __device__ __forceinline__ void clear() {
+#pragma unroll
+    for (int i = 0; i < TM * TN; ++i) sum[i / TN][i % TN] = 0;
+  }
+  // Rows of a thread: neighbours where a line runs along the rows, since they come in one load; else neighbours are those of the next
+  // threads, whose lines lie in other banks.
+  template <class S, int PARTS>
+  struct Rows {
+    enum : int { COUNT = S::ROWS / PARTS, RUN = S::K_INNER ? 1 : COUNT < S::EACH ? COUNT : S::EACH };
+    static __device__ __forceinline__ int at(int part, int i) { return i / RUN * (PARTS * RUN) + part * RUN + i % RUN; }
+    static __device__ __forceinline__ void load(float (&to)[COUNT][EACH], const char* from, int part, int chunk) {
+      if constexpr (S::K_INNER) {
+#pragma unroll
+        for (int i = 0; i < COUNT; ++i) {
+          typename S::T line[EACH];
+          load_each(line, reinterpret_cast<const typename S::T*>(from + at(part, i) * S::PITCH + chunk * 16));
+#pragma unroll
+          for (int e = 0; e < EACH; ++e) to[i][e] = float(line[e]);
+        }
+      } else {
+#pragma unroll
+        for (int e = 0; e < EACH; ++e)
+#pragma unroll
+          for (int i = 0; i < COUNT; i += RUN) {
+            typename S::T line[RUN];
+            load_each(line, reinterpret_cast<const typename S::T*>(from + (chunk * EACH + e) * S::PITCH) + at(part, i));
+#pragma unroll
+            for (int l = 0; l < RUN; ++l) to[i + l][e] = float(line[l]);
+          }
+      }
+    }
+  };
+  __device__ __forceinline__ void step(const char* a, const char* b, int thread, int slice) {
+#pragma unroll
+    for (int j = 0; j < C::BK / EACH / C::SLICES; ++j) {
+      float x[TM][EACH], y[TN][EACH];
+      Rows<A, C::PARTS_M>::load(x, a, thread / C::PARTS_N, j * C::SLICES + slice);
+      Rows<B, C::PARTS_N>::load(y, b, thread % C::PARTS_N, j * C::SLICES + slice);
+#pragma unroll
+      for (int e = 0; e < EACH; ++e)
+#pragma unroll
+        for (int i = 0; i < TM * TN; ++i) sum[i / TN][i % TN] += x[i / TN][e] * y[i % TN][e];
+    }
+  }
+  __device__ __forceinline__ void store(float* tile, int thread) const {
+#pragma unroll
+    for (int i = 0; i < TM * TN; ++i)
+      tile[Rows<A, C::PARTS_M>::at(thread / C::PARTS_N, i / TN) * C::TILE_PITCH +
+           Rows<B, C::PARTS_N>::at(thread % C::PARTS_N, i % TN)] = sum[i / TN][i % TN];
+  }
+};
+
+// Four neighbours of the tile: the slices' sums, added in order.
+template <class C>
+__device__ __forceinline__ float4 of_slices(const float* tile, int row, int column) {
+  float4 out = *reinterpret_cast<const float4*>(tile + row * C::TILE_PITCH + column);
+#pragma unroll
+  for (int s = 1; s < C::SLICES; ++s) {
+    const float4 more = *reinterpret_cast<const float4*>(tile + (s * C::BM + row) * C::TILE_PITCH + column);
+    out.x += more.x, out.y += more.y, out.z += more.z, out.w += more.w;
+  }
+  return out;
+}
+
+template <class C, class SourceA, class SourceB, class Finish, class Args>
+__device__ __forceinline__ void product(const Args& p) {
+  typedef typename C::Math Math;
+  char* const shared = dynamic_shared();
+  const int m = C::m(p), n = C::n(p), k = C::k(p);
+  const int tiles_m = (m + C::BM - 1) / C::BM, tiles_n = (n + C::BN - 1) / C::BN;
+  const int rank = int(blockIdx.x) % C::SPLIT, block = int(blockIdx.x) / C::SPLIT;
+  const int batch = block / tiles_n / tiles_m, m0 = block / tiles_n % tiles_m * C::BM, n0 = block % tiles_n * C::BN;
+  const int all = (k + C::BK - 1) / C::BK, share = (all + C::SPLIT - 1) / C::SPLIT;
+  const int first = rank * share, steps = all - first < share ? all - first : share;
+
+  const SourceA a(p, batch);
+  const SourceB b(p, batch);
+  Copier<typename C::A, SourceA, C::THREADS> copy_a;
+  Copier<typename C::B, SourceB, C::THREADS> copy_b;
+  copy_a.begin(a, m0);
+  copy_b.begin(b, n0);
+  const auto stage = [&](int i) { return shared + i % C::STAGES * (C::A::BYTES + C::B::BYTES); };
+  if constexpr (C::SPLIT > 1) cluster_arrive();
+  if constexpr (C::B_FIRST)
+#pragma unroll
+    for (int i = 0; i < C::STAGES - 1; ++i)
+      if (i < steps) copy_b.issue(b, stage(i) + C::A::BYTES, (first + i) * C::BK);
+  trigger();
+  wait();
+#pragma unroll
+  for (int i = 0; i < C::STAGES - 1; ++i) {
+    if (i < steps) {
+      copy_a.issue(a, stage(i), (first + i) * C::BK);
+      if constexpr (!C::B_FIRST) copy_b.issue(b, stage(i) + C::A::BYTES, (first + i) * C::BK);
+    }
+    cp_async_commit();
+  }
+
+  Math math;
+  math.clear();
+  const int thread = int(threadIdx.x) % Math::THREADS, slice = int(threadIdx.x) / Math::THREADS;
+  for (int i = 0; i < steps; ++i) {
+    cp_async_wait<C::STAGES - 2>();
+    __syncthreads();  // stage i is there for all; all have left stage i - 1
+    if (i + C::STAGES - 1 < steps) {
+      char* const to = stage(i + C::STAGES - 1);
+      copy_a.issue(a, to, (first + i + C::STAGES - 1) * C::BK);
+      copy_b.issue(b, to + C::A::BYTES, (first + i + C::STAGES - 1) * C::BK);
+    }
+    cp_async_commit();
+    math.step(stage(i), stage(i) + C::A::BYTES, thread, slice);
+  }
+  cp_async_wait<0>();
+  __syncthreads();  // the tile takes the place of the stages
+  float* const tile = reinterpret_cast<float*>(shared);
+  math.store(tile + slice * (C::BM * C::TILE_PITCH), thread);
+  __syncthreads();
+
+  enum : int { EACH = Finish::EACH, QUADS = EACH / 4, UNITS = C::BM * C::BN / EACH / C::SPLIT };
+  float4* const received = reinterpret_cast<float4*>(shared + C::RECEIVED);
+  if constexpr (C::SPLIT > 1) {
+    cluster_wait();  // every block of the cluster has begun
+    for (int q = int(threadIdx.x); q < C::BM * C::BN / 4; q += C::THREADS)
+      store_remote(received + rank * (UNITS * QUADS) + q % (UNITS * QUADS), q / (UNITS * QUADS),
+                   of_slices<C>(tile, q / (C::BN / 4), q % (C::BN / 4) * 4));
+    cluster_arrive();
+    cluster_wait();  // all shares are here
+  }
+  for (int unit = int(threadIdx.x); unit < UNITS; unit += C::THREADS) {
+    const int at = (C::SPLIT > 1 ? rank * UNITS + unit : unit) * EACH, row = at / C::BN, column = at % C::BN;
+    if (m0 + row >= m || n0 + column >= n) continue;
+    float v[EACH];
+#pragma unroll
+    for (int q = 0; q < QUADS; ++q) {
+      float4 sum;
+      if constexpr (C::SPLIT > 1) {
+        sum = received[unit * QUADS + q];
+#pragma unroll
+        for (int s = 1; s < C::SPLIT; ++s) {
+          const float4 more = received[(s * UNITS + unit) * QUADS + q];
+          sum.x += more.x, sum.y += more.y, sum.z += more.z, sum.w += more.w;
+        }
+      } else {
+        sum = of_slices<C>(tile, row, column + q * 4);
+      }
+      v[4 * q] = sum.x, v[4 * q + 1] = sum.y, v[4 * q + 2] = sum.z, v[4 * q + 3] = sum.w;
+    }
+    Finish::store(p, batch, m0 + row, n0 + column, v);
+  }
+}

@@ -1,0 +1,160 @@
+// Depthwise convolutions. Channels last: a thread has 8 (16-bit) or 4 (f32) channels of several outputs along the last dim, its block's
+// weights lie in shared memory as floats. Channels first: a block has one plane of the output, a thread four outputs of a row, the
+// plane's weights lie in registers.
+#include "backends/cuda/kernels/texts.h"
+#include "backends/cuda/tactics/conv_common.h"
+#include "backends/cuda/tactics/expr_text.h"
+#include "backends/cuda/tactics/tactics.h"
+
+namespace tenon::cuda {
+namespace {
+
+using engine::ConvProblem;
+
+constexpr int64_t kMostTaps = 49;
+
+/// Sizes of the last two spatial dims; one spatial dim is a plane of one row.
+struct Plane {
+  Dim in_y = 1, in_x, out_y = 1, out_x, pad_y = 0, pad_x;
+  int64_t kernel_y = 1, kernel_x = 1, stride_y = 1, stride_x = 1, dilation_y = 1, dilation_x = 1;
+};
+Plane plane_of(const ConvProblem& p) {
+  const size_t x = p.in_spatial.size() - 1;
+  Plane out;
+  out.in_x = p.in_spatial[x], out.out_x = p.out_spatial[x], out.pad_x = p.pads[x];
+  out.kernel_x = *p.kernel[x].constant(), out.stride_x = p.strides[x], out.dilation_x = p.dilations[x];
+  if (x == 0) return out;
+  out.in_y = p.in_spatial[0], out.out_y = p.out_spatial[0], out.pad_y = p.pads[0];
+  out.kernel_y = *p.kernel[0].constant(), out.stride_y = p.strides[0], out.dilation_y = p.dilations[0];
+  return out;
+}
+int64_t taps_of(const Plane& g) { return g.kernel_y * g.kernel_x; }
+int64_t channels_each(const ConvProblem& p) { return p.x == DType::f32 ? 4 : 8; }
+
+engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+  const auto* p = problem.as<ConvProblem>();
+  if (!p) return engine::no(kOtherKind);
+  if (const engine::Verdict verdict = takes_conv(*p); !verdict.ok) return verdict;
+  if (p->transposed || Dim(p->groups) != p->c) return engine::no("wants one channel a group");
+  if (p->in_spatial.size() > 2) return engine::no("wants one or two spatial dims");
+  const Plane g = plane_of(*p);
+  if (taps_of(g) > kMostTaps) return engine::no("has at most 49 weights a channel");
+  if (p->channels_last && p->m != p->c) return engine::no("channels last, it wants as many results as channels");
+  if (p->channels_last && *p->c.constant() % channels_each(*p) != 0) return engine::no("channels last, it wants them in whole vectors");
+  return takes_finish(finish_of(*p));
+}
+
+/// Statements: sums of `outputs` neighbours of a row from the window that begins at (y0, x0), `each` channels at once. `x`, `weight`: texts
+/// of the vector at (iy, ix) loaded into `line`, and of the weight of (tap, e).
+std::string window_text(KernelWriter& w, const Plane& g, int64_t outputs, int64_t each, const std::string& load, const std::string& weight) {
+  const int64_t span = (outputs - 1) * g.stride_x + (g.kernel_x - 1) * g.dilation_x + 1;
+  std::string out = strf("  float sum[{}][{}] = {{}};\n#pragma unroll\n  for (int ky = 0; ky < {}; ++ky) {{\n", outputs, each, g.kernel_y);
+  out += strf("    const int iy = y0 + ky * {};\n    if (u32(iy) >= u32({})) continue;\n", g.dilation_y, int_size(w, g.in_y));
+  out += strf("#pragma unroll\n    for (int j = 0; j < {}; ++j) {{\n      const int ix = x0 + j;\n", span);
+  out += strf("      if (u32(ix) >= u32({})) continue;\n      {}\n", int_size(w, g.in_x), load);
+  out += strf("#pragma unroll\n      for (int o = 0; o < {}; ++o) {{\n        const int step = j - o * {};\n", outputs, g.stride_x);
+  out += strf("        if (step < 0 || step % {} != 0 || step / {} >= {}) continue;\n", g.dilation_x, g.dilation_x, g.kernel_x);
+  out += strf("        const int tap = ky * {} + step / {};\n#pragma unroll\n", g.kernel_x, g.dilation_x);
+  out += strf("        for (int e = 0; e < {}; ++e) sum[o][e] += float(line[e]) * {};\n      }}\n    }}\n  }}\n", each, weight);
+  return out;
+}
+
+/// Outputs of a thread: fewer where there is little work.
+int64_t outputs_each(const Plane& g, double threads, const tune::BuildCtx& ctx) {
+  for (const int64_t each : {4, 2})
+    if (guess(g.out_x) >= static_cast<double>(each) && threads / static_cast<double>(each) >= static_cast<double>(ctx.device.units * 256))
+      return each;
+  return 1;
+}
+
+Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx& ctx) {
+  const Plane g = plane_of(p);
+  const int64_t each = channels_each(p), c = *p.c.constant(), vectors = c / each, taps = taps_of(g);
+  // A block: `slab` vectors of channels, whose weights it holds, at `places` places.
+  int64_t slab = std::min<int64_t>(vectors, 32);
+  while (vectors % slab != 0 || taps * slab * each * 4 > 32 * 1024) --slab;
+  const int64_t places = 128 / slab, threads = slab * places;
+  const Dim pixels = p.n * g.out_y * g.out_x;
+  const int64_t outputs = outputs_each(g, guess(pixels * Dim(vectors)), ctx);
+  FinishSpec finish = finish_of(p);
+  finish.column = "column", finish.columns = strf("{}", c), finish.each = each, finish.whole = true;
+  KernelWriter w(inputs_of(p), outputs_of(finish));
+  w.raw_top(std::string(kVectors) + finish_text(w, finish));
+  const std::string_view type = storage_type(p.x);
+  const Dim across = blocks(g.out_x, outputs), all = p.n * g.out_y * across;
+  const auto fetch = [&] {
+    w.line("for (int i = threadIdx.x; i < {}; i += {})", slab * each * taps, threads);
+    w.line("  weights[i % {}][i / {}] = float(static_cast<const {}*>(p.in1)[i64(c0) * {} + i]);", taps, taps, type, taps);
+  };
+  w.line("__shared__ __align__(16) float weights[{}][{}];", taps, slab * each);
+  w.line("const int c0 = int(blockIdx.x) % {} * {};", vectors / slab, slab * each);
+  w.line("const int local = int(threadIdx.x) % {} * {};", slab, each);
+  w.line("const int place = int(blockIdx.x) / {} * {} + int(threadIdx.x) / {};", vectors / slab, places, slab);
+  if (p.w_static) fetch();
+  w.line("trigger(); wait();");
+  if (!p.w_static) fetch();
+  w.line("__syncthreads();");
+  w.line("if (place >= {}) return;", int_size(w, all));
+  w.line("const int first = place % {} * {}, line_y = place / {};", int_size(w, across), outputs, int_size(w, across));
+  w.line("const int image = line_y / {}, y0 = line_y % {} * {} - {};", int_size(w, g.out_y), int_size(w, g.out_y), g.stride_y, int_size(w, g.pad_y));
+  w.line("const int x0 = first * {} - {};", g.stride_x, int_size(w, g.pad_x));
+  w.line("const {}* const from = static_cast<const {}*>(p.in0) + i64(image) * {} + c0 + local;", type, type, w.size(g.in_y * g.in_x * p.c));
+  w.raw(window_text(w, g, outputs, each,
+                    strf("{} line[{}];\n      load_each(line, from + (i64(iy) * {} + ix) * {});", type, each, int_size(w, g.in_x), c),
+                    "weights[tap][local + e]"));
+  w.raw("#pragma unroll\n");
+  w.line("for (int o = 0; o < {}; ++o)", outputs);
+  w.line("  if (first + o < {}) Finish::store(p, 0, line_y * {} + first + o, c0 + local, sum[o]);", int_size(w, g.out_x), int_size(w, g.out_x));
+  const Dim grid = blocks(all, places) * Dim(vectors / slab);
+  const bool resident = grid.constant() && *grid.constant() <= 4 * ctx.device.units;
+  return w.finish(ctx, {.grid = {grid}, .threads = threads, .mode = resident ? engine::LaunchMode::dependent : engine::LaunchMode::plain});
+}
+
+Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx& ctx) {
+  constexpr int64_t kThreads = 128, kOutputs = 4;
+  const Plane g = plane_of(p);
+  const int64_t taps = taps_of(g), m = *p.m.constant(), c = *p.c.constant();
+  FinishSpec finish = finish_of(p);
+  finish.row = "row", finish.each = kOutputs, finish.whole = divides(kOutputs, g.out_x);
+  KernelWriter w(inputs_of(p), outputs_of(finish));
+  finish.columns = strf("(at_column / {} + 1) * {}", int_size(w, g.out_x), int_size(w, g.out_x));
+  w.raw_top(std::string(kVectors) + finish_text(w, finish));
+  const std::string_view type = storage_type(p.x);
+  const Dim across = blocks(g.out_x, kOutputs), each_plane = blocks(g.out_y * across, kThreads);
+  w.line("const int plane = int(blockIdx.x) / {}, m = plane % {};", int_size(w, each_plane), m);
+  w.line("const int place = int(blockIdx.x) % {} * {} + int(threadIdx.x);", int_size(w, each_plane), kThreads);
+  w.line("trigger(); wait();");
+  w.line("if (place >= {}) return;", int_size(w, g.out_y * across));
+  w.line("float weights[{}];", taps);
+  w.raw("#pragma unroll\n");
+  w.line("for (int i = 0; i < {}; ++i) weights[i] = float(static_cast<const {}*>(p.in1)[m * {} + i]);", taps, type, taps);
+  w.line("const int oy = place / {}, first = place % {} * {};", int_size(w, across), int_size(w, across), kOutputs);
+  w.line("const int y0 = oy * {} - {}, x0 = first * {} - {};", g.stride_y, int_size(w, g.pad_y), g.stride_x, int_size(w, g.pad_x));
+  w.line("const {}* const from = static_cast<const {}*>(p.in0) + (i64(plane / {}) * {} + m / {}) * {};", type, type, m, c, m / c,
+         w.size(g.in_y * g.in_x));
+  w.raw(window_text(w, g, kOutputs, 1, strf("const {} line[1] = {{from[i64(iy) * {} + ix]}};", type, int_size(w, g.in_x)), "weights[tap]"));
+  w.line("const float v[4] = {{sum[0][0], sum[1][0], sum[2][0], sum[3][0]}};");
+  w.line("Finish::store(p, 0, plane, oy * {} + first, v);", int_size(w, g.out_x));
+  const Dim grid = p.n * p.m * each_plane;
+  const bool resident = grid.constant() && *grid.constant() <= 4 * ctx.device.units;
+  return w.finish(ctx, {.grid = {grid}, .threads = kThreads, .mode = resident ? engine::LaunchMode::dependent : engine::LaunchMode::plain});
+}
+
+Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+  const ConvProblem& p = *problem.as<ConvProblem>();
+  return p.channels_last ? channels_last(p, ctx) : channels_first(p, ctx);
+}
+
+double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+  const ConvProblem& p = *problem.as<ConvProblem>();
+  const Plane g = plane_of(p);
+  const double elems = guess(p.n * p.c * g.in_y * g.in_x) + guess(p.n * p.m * g.out_y * g.out_x);
+  const double flops = 2 * guess(p.n * p.m * g.out_y * g.out_x) * static_cast<double>(taps_of(g));
+  return device.launch_us + 1 + std::max(elems * bits_of(p.x) / 8 / device.memory_bytes_per_us, flops / (0.3 * device.f32_flops_per_us));
+}
+
+}  // namespace
+
+tune::Tactic conv_depthwise() { return {"conv_depthwise", supports, estimate_us, build}; }
+
+}  // namespace tenon::cuda
