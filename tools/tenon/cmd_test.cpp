@@ -75,7 +75,8 @@ Result<int> run(const Options& options, bool json) {
   }));
   bar.clear();
   if (!options.list.empty() && options.filter.empty())
-    for (const auto& [name, listed] : expected) {
+    for (const auto& row : expected) {
+      const std::string& name = row.first;
       if (std::any_of(cases.begin(), cases.end(), [&](const TestCase& test) { return test.name == name; })) continue;
       rows.push_back({name, {Verdict::fail, strf("is listed in {}, but there is no such case", options.list)}});
       ++counts[static_cast<size_t>(Verdict::fail)];
