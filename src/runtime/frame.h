@@ -70,6 +70,7 @@ class Frame {
   void drop_graphs(SegmentPlan& plan);
   Result<void> run_code(SegmentPlan& plan, CodeRun& run);
   Result<void> launch_code(StepCall& call, bool after_code);
+  Result<void> launch_checked(StepCall& call);
   std::vector<const void*> addresses() const;
   Result<void> check_step(const StepCall& call);
   Result<void> after_step(const engine::Step& step, StepCall& call);

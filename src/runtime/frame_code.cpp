@@ -156,8 +156,34 @@ Result<void> Frame::launch_code(StepCall& call, bool after_code) {
   return {};
 }
 
+/// TENON_CHECK_STEPS: the step's operands, copied to the host, before and after it.
+Result<void> Frame::launch_checked(StepCall& call) {
+  const engine::DeviceApi& api = queues_.api(call.step->device);
+  void* queue = queues_.queue(call.step->device);
+  const auto downloaded = [&](const std::vector<HostValue>& values) -> Result<std::vector<HostValue>> {
+    std::vector<HostValue> out = values;
+    for (HostValue& value : out) {
+      if (value.kind != HostValue::Kind::tensor) continue;
+      TENON_TRY(host, Tensor::allocate(value.tensor.dtype, value.tensor.dims));
+      TENON_OK(api.copy(queue, host.data, value.tensor.data, host.bytes(), engine::CopyKind::to_host));
+      value = HostValue(std::move(host));
+    }
+    TENON_OK(api.synchronize(queue));
+    return out;
+  };
+  TENON_TRY(in, downloaded(call.in));
+  TENON_OK(launch_code(call, false));
+  TENON_TRY(out, downloaded(call.out));
+  std::swap(call.in, in);
+  std::swap(call.out, out);
+  auto same = check_step(call);
+  std::swap(call.in, in);
+  std::swap(call.out, out);
+  return same;
+}
+
 Result<void> Frame::run_code(SegmentPlan& plan, CodeRun& run) {
-  static const bool sync = knob_int("sync") != 0;
+  static const bool sync = knob_int("sync") != 0, check = knob_int("check_steps") != 0;
   const int64_t device = plan.calls[run.first].step->device;
   const engine::DeviceApi& api = queues_.api(device);
   void* queue = queues_.queue(device);
@@ -165,7 +191,7 @@ Result<void> Frame::run_code(SegmentPlan& plan, CodeRun& run) {
   std::vector<const void*> now = addresses();
   if (run.graph && run.addresses == now) return api.code->replay(queue, run.graph);
   if (run.graph) api.code->drop(queue, std::exchange(run.graph, nullptr));
-  const bool capture = !sync && run.addresses == now;
+  const bool capture = !sync && !check && run.addresses == now;
   run.addresses = std::move(now);
   if (capture) TENON_OK(api.code->begin_capture(queue));
   Result<void> done;
@@ -173,7 +199,7 @@ Result<void> Frame::run_code(SegmentPlan& plan, CodeRun& run) {
     StepCall& call = plan.calls[i];
     done = set_operands(call, false);
     if (done.ok()) done = set_operands(call, true);
-    if (done.ok()) done = launch_code(call, i > run.first);
+    if (done.ok()) done = check ? launch_checked(call) : launch_code(call, i > run.first);
     if (done.ok() && sync) done = api.synchronize(queue);
     if (!done.ok()) done = std::move(done.error()).within(call.step->name);
   }

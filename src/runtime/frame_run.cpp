@@ -73,6 +73,7 @@ Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inp
         chunk = {};
         TENON_TRY(memory, queues_.api(key.second).allocate(queues_.queue(key.second), use.bytes + kGuardBytes));
         chunk = {memory, use.bytes};
+        if (poison_wanted() && queues_.api(key.second).host_memory) std::memset(memory, 0xff, static_cast<size_t>(use.bytes + kGuardBytes));
       }
     }
     if (segment == 0 && poison_wanted()) TENON_OK(poison(false));

@@ -46,8 +46,10 @@ std::string pixels_text(KernelWriter& w, const ConvProblem& p, const ProductSpec
   const int64_t c = *p.c.constant() / p.groups, taps = *product_of(p.kernel).constant();
   const std::string_view type = storage_type(p.x);
   const Dim plane = product_of(p.in_spatial);
-  std::string out = strf("struct {} {{\n  const Args& p;\n  const {}* base;\n  struct Row {{\n    i64 at;\n    int first[{}];\n  }};\n", name, type, rank);
-  out += strf("  __device__ __forceinline__ {}(const Args& args, int batch) : p(args), base(static_cast<const {}*>(args.in0) + ", name, type);
+  std::string out = strf("struct {} {{\n  const Args& p;\n  const {}* base;\n  struct Row {{\n    i64 at;\n    int first[{}];\n  }};\n",
+                         name, type, rank);
+  out +=
+      strf("  __device__ __forceinline__ {}(const Args& args, int batch) : p(args), base(static_cast<const {}*>(args.in0) + ", name, type);
   out += p.channels_last ? strf("batch * {}) {{}}\n", c) : strf("i64(batch) * {}) {{}}\n", w.size(plane * Dim(c)));
   // Where the window of an output pixel begins (transposed: the place that taps are counted back from).
   out += "  __device__ __forceinline__ Row row(int r) const {\n    Row out;\n    int rest = r;\n";
@@ -89,12 +91,13 @@ std::string weights_text(KernelWriter& w, const ConvProblem& p, const ProductSpe
   const std::string_view type = storage_type(p.w);
   std::string out = strf("struct {} {{\n  const {}* base;\n  typedef int Row;\n", name, type);
   const std::string group = p.channels_last ? "batch" : strf("batch % {}", p.groups);
-  out += strf("  __device__ __forceinline__ {}(const Args& p, int batch) : base(static_cast<const {}*>(p.in1) + i64({}) * {}) {{}}\n", name, type,
-              group, m * k);
+  out += strf("  __device__ __forceinline__ {}(const Args& p, int batch) : base(static_cast<const {}*>(p.in1) + i64({}) * {}) {{}}\n", name,
+              type, group, m * k);
   out += "  __device__ __forceinline__ Row row(int r) const { return r; }\n";
   const std::string at = p.transposed ? strf("i64(k / {}) * {} + r * {} + k % {}", taps, m * taps, taps, taps) : strf("i64(r) * {} + k", k);
-  out += strf("  __device__ __forceinline__ const {}* at(int r, int k) const {{\n    return r < {} && k < {} ? base + {} : nullptr;\n  }}\n}};\n", type,
-              m, k, at);
+  out += strf(
+      "  __device__ __forceinline__ const {}* at(int r, int k) const {{\n    return r < {} && k < {} ? base + {} : nullptr;\n  }}\n}};\n",
+      type, m, k, at);
   (void)w;
   return out;
 }
@@ -121,7 +124,7 @@ template <bool kTensorCores>
 Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const ConvProblem& p = *problem.as<ConvProblem>();
   ProductSpec spec = spec_of(p, kTensorCores);
-  KernelWriter w(spec.inputs, outputs_of(spec.finish));
+  KernelWriter w(spec.inputs, outputs_of(spec.finish), p.epilogue.operands.size());
   spec.sources = pixels_text(w, p, spec, p.channels_last ? "SourceA" : "SourceB");
   spec.sources += weights_text(w, p, spec, p.channels_last ? "SourceB" : "SourceA");
   if (!p.channels_last) spec.finish.columns = int_size(w, spec.n);

@@ -18,7 +18,8 @@ engine::Verdict takes_conv(const engine::ConvProblem& p) {
   if (p.x != p.w) return engine::no("x and w differ in type");
   if (p.in_spatial.empty() || p.in_spatial.size() > 3) return engine::no("wants one to three spatial dims");
   if (!p.c.constant() || !p.m.constant()) return engine::no("the numbers of channels are not known");
-  if (p.groups < 1 || *p.c.constant() % p.groups != 0 || *p.m.constant() % p.groups != 0) return engine::no("the groups do not divide the channels");
+  if (p.groups < 1 || *p.c.constant() % p.groups != 0 || *p.m.constant() % p.groups != 0)
+    return engine::no("the groups do not divide the channels");
   for (const Dim& dim : p.kernel)
     if (!dim.constant()) return engine::no("the size of the kernel is not known");
   return takes_math(p.math, p.x);

@@ -46,7 +46,8 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
 
 /// Statements: sums of `outputs` neighbours of a row from the window that begins at (y0, x0), `each` channels at once. `x`, `weight`: texts
 /// of the vector at (iy, ix) loaded into `line`, and of the weight of (tap, e).
-std::string window_text(KernelWriter& w, const Plane& g, int64_t outputs, int64_t each, const std::string& load, const std::string& weight) {
+std::string window_text(KernelWriter& w, const Plane& g, int64_t outputs, int64_t each, const std::string& load,
+                        const std::string& weight) {
   const int64_t span = (outputs - 1) * g.stride_x + (g.kernel_x - 1) * g.dilation_x + 1;
   std::string out = strf("  float sum[{}][{}] = {{}};\n#pragma unroll\n  for (int ky = 0; ky < {}; ++ky) {{\n", outputs, each, g.kernel_y);
   out += strf("    const int iy = y0 + ky * {};\n    if (u32(iy) >= u32({})) continue;\n", g.dilation_y, int_size(w, g.in_y));
@@ -78,7 +79,7 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
   const int64_t outputs = outputs_each(g, guess(pixels * Dim(vectors)), ctx);
   FinishSpec finish = finish_of(p);
   finish.column = "column", finish.columns = strf("{}", c), finish.each = each, finish.whole = true;
-  KernelWriter w(inputs_of(p), outputs_of(finish));
+  KernelWriter w(inputs_of(p), outputs_of(finish), p.epilogue.operands.size());
   w.raw_top(std::string(kVectors) + finish_text(w, finish));
   const std::string_view type = storage_type(p.x);
   const Dim across = blocks(g.out_x, outputs), all = p.n * g.out_y * across;
@@ -96,7 +97,8 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
   w.line("__syncthreads();");
   w.line("if (place >= {}) return;", int_size(w, all));
   w.line("const int first = place % {} * {}, line_y = place / {};", int_size(w, across), outputs, int_size(w, across));
-  w.line("const int image = line_y / {}, y0 = line_y % {} * {} - {};", int_size(w, g.out_y), int_size(w, g.out_y), g.stride_y, int_size(w, g.pad_y));
+  w.line("const int image = line_y / {}, y0 = line_y % {} * {} - {};", int_size(w, g.out_y), int_size(w, g.out_y), g.stride_y,
+         int_size(w, g.pad_y));
   w.line("const int x0 = first * {} - {};", g.stride_x, int_size(w, g.pad_x));
   w.line("const {}* const from = static_cast<const {}*>(p.in0) + i64(image) * {} + c0 + local;", type, type, w.size(g.in_y * g.in_x * p.c));
   w.raw(window_text(w, g, outputs, each,
@@ -104,7 +106,8 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
                     "weights[tap][local + e]"));
   w.raw("#pragma unroll\n");
   w.line("for (int o = 0; o < {}; ++o)", outputs);
-  w.line("  if (first + o < {}) Finish::store(p, 0, line_y * {} + first + o, c0 + local, sum[o]);", int_size(w, g.out_x), int_size(w, g.out_x));
+  w.line("  if (first + o < {}) Finish::store(p, 0, line_y * {} + first + o, c0 + local, sum[o]);", int_size(w, g.out_x),
+         int_size(w, g.out_x));
   const Dim grid = blocks(all, places) * Dim(vectors / slab);
   const bool resident = grid.constant() && *grid.constant() <= 4 * ctx.device.units;
   return w.finish(ctx, {.grid = {grid}, .threads = threads, .mode = resident ? engine::LaunchMode::dependent : engine::LaunchMode::plain});
@@ -116,7 +119,7 @@ Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx
   const int64_t taps = taps_of(g), m = *p.m.constant(), c = *p.c.constant();
   FinishSpec finish = finish_of(p);
   finish.row = "row", finish.each = kOutputs, finish.whole = divides(kOutputs, g.out_x);
-  KernelWriter w(inputs_of(p), outputs_of(finish));
+  KernelWriter w(inputs_of(p), outputs_of(finish), p.epilogue.operands.size());
   finish.columns = strf("(at_column / {} + 1) * {}", int_size(w, g.out_x), int_size(w, g.out_x));
   w.raw_top(std::string(kVectors) + finish_text(w, finish));
   const std::string_view type = storage_type(p.x);

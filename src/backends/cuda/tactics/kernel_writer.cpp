@@ -25,9 +25,13 @@ engine::Kernel KernelWriter::finish(const tune::BuildCtx& ctx, const Geometry& g
     reloc.offset = static_cast<int64_t>(8 * launch.relocs.size());
     launch.relocs.push_back(std::move(reloc));
   };
-  for (size_t i = 0; i < inputs_; ++i) member("const void*", "in", i, {.kind = engine::RelocKind::arena, .index = static_cast<int64_t>(i)});
+  const size_t of_step = std::max(inputs_, static_cast<size_t>(ctx.inputs));
+  for (size_t i = 0; i < inputs_; ++i) {
+    const size_t index = i < inputs_ - trailing_ ? i : of_step - (inputs_ - i);
+    member("const void*", "in", i, {.kind = engine::RelocKind::arena, .index = static_cast<int64_t>(index)});
+  }
   for (size_t i = 0; i < outputs_; ++i)
-    member("void*", "out", i, {.kind = engine::RelocKind::arena, .index = static_cast<int64_t>(inputs_ + i)});
+    member("void*", "out", i, {.kind = engine::RelocKind::arena, .index = static_cast<int64_t>(of_step + i)});
   for (size_t i = 0; i < workspaces_.size(); ++i)
     member("void*", "ws", i, {.kind = engine::RelocKind::workspace, .index = static_cast<int64_t>(i)});
   for (size_t i = 0; i < sizes_.size(); ++i) member("long long", "d", i, {.kind = engine::RelocKind::dim, .value = sizes_[i]});

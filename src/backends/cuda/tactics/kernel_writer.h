@@ -11,7 +11,9 @@ namespace tenon::cuda {
 class KernelWriter {
  public:
   /// Operands of the step: those of the problem, epilogue operands among the inputs.
-  KernelWriter(size_t inputs, size_t outputs) : inputs_(inputs), outputs_(outputs) {}
+  /// Operands of the step that stand between (sizes and axes that the problem holds already) are left out: the first inputs are the step's
+  /// first, the `trailing` last ones (of an epilogue) its last.
+  KernelWriter(size_t inputs, size_t outputs, size_t trailing = 0) : inputs_(inputs), outputs_(outputs), trailing_(trailing) {}
 
   /// The size as C++ text: "128", or "p.d0" for one that only a run knows (of type long long).
   std::string size(const Dim& dim);
@@ -43,7 +45,7 @@ class KernelWriter {
   engine::Kernel finish(const tune::BuildCtx& ctx, const Geometry& geometry);
 
  private:
-  size_t inputs_, outputs_;
+  size_t inputs_, outputs_, trailing_;
   std::vector<Dim> sizes_;
   std::vector<engine::Workspace> workspaces_;
   std::string top_, body_;

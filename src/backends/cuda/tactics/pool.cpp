@@ -56,7 +56,8 @@ class Text {
         ctx_(ctx),
         layout_(layout_of(p)),
         with_index_(p.kind == PoolKind::max && p.epilogue.expr.empty() && ctx.outputs > 1),
-        w_(1 + p.epilogue.operands.size(), with_index_ ? 2 : std::max<size_t>(1, p.epilogue.expr.results.size())) {
+        w_(1 + p.epilogue.operands.size(), with_index_ ? 2 : std::max<size_t>(1, p.epilogue.expr.results.size()),
+           p.epilogue.operands.size()) {
     lane_ = compute_type(p.type);
     sum_ = lane_ == "i64" ? "double" : lane_;
     steps_.resize(layout_.in.dims().size());

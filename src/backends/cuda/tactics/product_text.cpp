@@ -93,7 +93,7 @@ double product_us(const ProductSpec& spec, const Tile& t, const engine::DeviceFa
   const double bytes = d(t.m + t.n) * d(t.k) * d(elem_bytes(spec));
   const double scalar = (spec.a.whole ? 0 : d(t.m)) + (spec.b.whole ? 0 : d(t.n));  // lines gathered element by element
   const double math = 2 * d(t.m) * d(t.n) * d(t.k) / flops, load = bytes / (device.l2_bytes_per_us / units) + scalar * d(t.k) * 1e-5;
-  const double step = std::max(math, load);  // throughput of a full unit
+  const double step = std::max(math, load);                                                    // throughput of a full unit
   const double alone = std::max(math / busy, load) + 0.05 + 0.02 * d(t.k) / 16 / d(t.slices);  // and what one block needs: latencies
   const double end = d(t.m * t.n * (t.slices + 1) * 4) / 30000 + (t.split > 1 ? 0.7 + d(t.m * t.n * 8) / 30000 : 0);
   const double queue = std::ceil(blocks / units);

@@ -18,13 +18,13 @@ struct Lines {
 };
 
 struct ProductSpec {
-  DType type = DType::f32;     // of a and b
-  bool tensor_cores = false;   // 16-bit types
-  Dim m, n, k, batch;          // batch: products side by side
+  DType type = DType::f32;    // of a and b
+  bool tensor_cores = false;  // 16-bit types
+  Dim m, n, k, batch;         // batch: products side by side
   Lines a, b;
-  bool b_static = false;       // b is a constant: fetched before the wait
-  std::string sources;         // text of struct SourceA and SourceB
-  size_t inputs = 2;           // all operands of the step
+  bool b_static = false;  // b is a constant: fetched before the wait
+  std::string sources;    // text of struct SourceA and SourceB
+  size_t inputs = 2;      // all operands of the step
   FinishSpec finish;
 };
 

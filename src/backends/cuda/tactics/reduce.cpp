@@ -37,7 +37,9 @@ double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& de
 class Text {
  public:
   Text(const ReduceProblem& p, const tune::BuildCtx& ctx)
-      : p_(p), ctx_(ctx), w_(1 + p.epilogue.operands.size(), std::max<size_t>(1, p.epilogue.expr.results.size())) {
+      : p_(p),
+        ctx_(ctx),
+        w_(1 + p.epilogue.operands.size(), std::max<size_t>(1, p.epilogue.expr.results.size()), p.epilogue.operands.size()) {
     Walk kept{{}, {{}}}, reduced{{}, {{}}};
     std::vector<Dim> out;
     Dim step = 1;
