@@ -1,7 +1,8 @@
 // A kernel's text as C++: this header stands before it, and emulate() after it runs a grid on the CPU. Blocks run one after another; the
 // threads of a block are fibers, and barriers and shuffles are where they meet. Found besides wrong results: a thread that leaves
 // without wait(), a barrier that some threads never reach, shared memory that nobody wrote (it holds NaN when a block begins).
-// Not for kernels that share memory by `extern __shared__`, nor for clusters. Compile with -std=c++20 -fno-strict-aliasing -DTENON_EMULATOR.
+// Not for kernels that share memory by `extern __shared__`, nor for clusters. Compile with -std=c++20 -fno-strict-aliasing
+// -DTENON_EMULATOR.
 #pragma once
 #include <math.h>
 #include <ucontext.h>
