@@ -160,6 +160,9 @@ Result<void> Frame::set_operands(StepCall& call, bool outputs) {
         if (!outputs) TENON_OK(show_as(operand.type, values_, values[i]));
         continue;
       }
+      if (value->tensor.on_device && call.step->device == 0)
+        return fail(ErrorKind::unsupported, "step '{}' runs on the host and cannot read the device's memory that an input lies in",
+                    call.step->name);
       const int64_t elems = values[i].tensor.elems();
       const bool fits = operand.type.dtype == DType::str ? value->tensor.elems() == elems
                                                          : value->tensor.bytes() >= offset + bytes_of(operand.type.dtype, elems);
