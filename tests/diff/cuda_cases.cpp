@@ -77,8 +77,7 @@ const std::vector<Row>& rows() {
       {"reduce{kind=max shape=[3, n] axes=[1]}", {{"n", 0}}},
       {"reduce{kind=sum shape=[6, 5] axes=[]}", {}},
       {"reduce{kind=mean shape=[4, 64, 6, 6] axes=[2, 3] keepdims=false epilogue={expr={relu(sub(x0:f32, x1:f32))} operands=[[64]]}}", {}},
-      {"reduce{kind=sum shape=[4, 64, 6] axes=[1] epilogue={expr={t0 = mul(x0:f32, x1:f32); t0, cast(t0:f32):f16} operands=[[4, 1, 1]]}}",
-       {}},
+      {"reduce{kind=sum shape=[4, 64, 6] axes=[1] epilogue={expr={t0 = mul(x0:f32, x1:f32); t0, cast(t0):f16} operands=[[4, 1, 1]]}}", {}},
       {"reduce{kind=mean in=f16 out=f16 shape=[n, 6, 8] axes=[2] epilogue={expr={add(x0:f16, x1:f16)} operands=[[n, 6, 1]]}}", {{"n", 3}}},
       // norm
       {"norm{shape=[n, 12, m, m] axis=3}", {{"n", 2}, {"m", 9}}},

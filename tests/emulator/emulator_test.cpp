@@ -7,6 +7,7 @@
 
 #include "backends/cuda/tactics/tactics.h"
 #include "engine/reference_api.h"
+#include "tensor/convert.h"
 #include "tests/diff/cuda_cases.h"
 #include "tests/emulator/emulate.h"
 #include "tools/tenon/problem_io.h"
@@ -45,7 +46,7 @@ void randomize(Tensor& tensor, std::mt19937_64& random, bool wild) {
     values[i] = static_cast<double>(random() % 20001) / 10000 - 1;
     if (!wild) continue;
     if (random() % 3 == 0) values[i] *= 30;
-    if (random() % 20 == 0) values[i] = std::array{INFINITY, -INFINITY, NAN, 0.0, 1e30}[random() % 5];
+    if (random() % 20 == 0) values[i] = std::array<double, 5>{INFINITY, -INFINITY, NAN, 0.0, 1e30}[random() % 5];
   }
   tensor = *convert(wide, tensor.dtype);
 }

@@ -44,7 +44,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("tune/", ENGINE | {"tune", "backends/tactics"}),
     ("backends/[^/]+/tactics/", ENGINE | {"tune", "backends/tactics", "backends/jit", "backends/kernels"}),
     ("backends/[^/]+/jit/", ENGINE | {"tune", "backends/jit"}),
-    ("backends/[^/]+/emulator/", TENSOR),
+    ("backends/[^/]+/emulator/", TENSOR | {"backends/emulator"}),
     ("backends/[^/]+/kernels/", ENGINE | {"backends/kernels"}),
     ("backends/[^/]+/device/", ENGINE | {"backends/kernels", "backends/device"}),
     ("runtime/", ENGINE | {"runtime", "backends/device", "tenon"}),

@@ -43,7 +43,7 @@ Result<tune::CompiledKernel> compile(const Nvrtc& nvrtc, const tune::KernelText&
     (void)nvrtc.nvrtcGetCUBIN(program, reinterpret_cast<char*>(out.binary.data()));
     out.registers = number_before(" registers", said);
     out.shared_bytes = number_before(" bytes smem", said);
-    out.local_bytes = number_before(" bytes spill stores", said) + number_before(" bytes stack frame", said);
+    out.local_bytes = number_before(" bytes spill stores", said);
   }
   (void)nvrtc.nvrtcDestroyProgram(&program);
   TENON_OK(std::move(done));

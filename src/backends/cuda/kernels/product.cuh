@@ -1,5 +1,5 @@
-// out[m, n] = finish(sum over k of a[m, k] b[n, k]), for matrices and convolutions: the operands come from anywhere, in 16-byte chunks, by a
-// Source that knows the address of (row, k). A block computes BM x BN of it: a ring of STAGES holds BM x BK of a and BN x BK of b, filled
+// out[m, n] = finish(sum over k of a[m, k] b[n, k]), for matrices and convolutions: the operands come from anywhere, in 16-byte chunks, by
+// a Source that knows the address of (row, k). A block computes BM x BN of it: a ring of STAGES holds BM x BK of a and BN x BK of b, filled
 // by cp.async ahead of the mathematics; SLICES groups of threads share each stage along k; SPLIT blocks of a cluster share k. The partial
 // sums meet in shared memory as floats and are added in a fixed order; then each thread finishes whole vectors of the output.
 // Arguments are structs: Config (numbers below, and m, n, k of the problem), Source (base, Row, row(r), at(row, k): null outside), Finish.
@@ -114,8 +114,8 @@ struct TensorCores {
       }
       if constexpr (YI % 2 == 1) {
         const int r = y0 + (YI - 1) * 8;
-        ldmatrix_x2<!A::K_INNER>(y[YI - 1], A::K_INNER ? a + (r + lane % 8) * A::PITCH + (k + lane / 8 % 2 * 8) * 2
-                                                       : a + (k + lane % 16) * A::PITCH + r * 2);
+        ldmatrix_x2<!A::K_INNER>(
+            y[YI - 1], A::K_INNER ? a + (r + lane % 8) * A::PITCH + (k + lane / 8 % 2 * 8) * 2 : a + (k + lane % 16) * A::PITCH + r * 2);
       }
 #pragma unroll
       for (int i = 0; i < XI; ++i)
@@ -191,8 +191,8 @@ struct CudaCores {
   __device__ __forceinline__ void store(float* tile, int thread) const {
 #pragma unroll
     for (int i = 0; i < TM * TN; ++i)
-      tile[Rows<A, C::PARTS_M>::at(thread / C::PARTS_N, i / TN) * C::TILE_PITCH +
-           Rows<B, C::PARTS_N>::at(thread % C::PARTS_N, i % TN)] = sum[i / TN][i % TN];
+      tile[Rows<A, C::PARTS_M>::at(thread / C::PARTS_N, i / TN) * C::TILE_PITCH + Rows<B, C::PARTS_N>::at(thread % C::PARTS_N, i % TN)] =
+          sum[i / TN][i % TN];
   }
 };
 
