@@ -45,7 +45,8 @@ struct GemmProblem {
 };
 
 /// x [n, c, spatial], w [m, c/groups, kernel] (transposed: [c, m/groups, kernel]) → [n, m, out spatial]. Inputs: x, w, bias [m] if
-/// has_bias, epilogue operands. pads: begin of each spatial dim (the end follows from out).
+/// has_bias, epilogue operands. pads: begin of each spatial dim (the end follows from out). channels_last: x [n, spatial, c],
+/// w [m, kernel, c/groups] → [n, out spatial, m]; not with transposed.
 struct ConvProblem {
   DType x = DType::f32, w = DType::f32, out = DType::f32;
   Dim n, c, m;
@@ -133,7 +134,8 @@ struct NormProblem {
 
 enum class PoolKind : uint8_t { max, average, lp };
 constexpr auto enum_names(PoolKind) { return std::array<std::string_view, 3>{"max", "average", "lp"}; }
-/// x [n, c, spatial] → y [n, c, out spatial] and, for max, optionally the flat i64 index of each maximum.
+/// x [n, c, spatial] → y [n, c, out spatial] and, for max, optionally the flat i64 index of each maximum. channels_last:
+/// x [n, spatial, c] → y [n, out spatial, c], without indices.
 struct PoolProblem {
   PoolKind kind = PoolKind::max;
   DType type = DType::f32;
@@ -143,6 +145,7 @@ struct PoolProblem {
   bool count_include_pad = false;
   int64_t p = 2;
   bool column_major_index = false;
+  bool channels_last = false;
   Epilogue epilogue;
   static constexpr std::string_view kName = "pool";
   static constexpr auto kFields = std::tuple{Field{1, "kind", &PoolProblem::kind},
@@ -159,7 +162,36 @@ struct PoolProblem {
                                              Field{12, "count_include_pad", &PoolProblem::count_include_pad},
                                              Field{13, "p", &PoolProblem::p},
                                              Field{14, "column_major_index", &PoolProblem::column_major_index},
-                                             Field{15, "epilogue", &PoolProblem::epilogue}};
+                                             Field{15, "epilogue", &PoolProblem::epilogue},
+                                             Field{16, "channels_last", &PoolProblem::channels_last}};
+};
+
+/// out[b, h] = softmax(scale · q[b, h] · k[b, h']ᵀ + mask) · v[b, h'], h' = h · kv_heads / heads: q [batch, heads, tq, d],
+/// k [batch, kv_heads, tk, d], v [batch, kv_heads, tk, dv] → [batch, heads, tq, dv]. Inputs: q, k, v, mask if has_mask (of any float
+/// type, broadcast to [batch, heads, tq, tk]), epilogue operands. causal: query i sees keys up to i + tk - tq. Scores and sums are FP32.
+struct AttentionProblem {
+  DType type = DType::f32;
+  Dim batch, heads, kv_heads, tq, tk, d, dv;
+  double scale = 1;
+  bool causal = false, has_mask = false;
+  DType mask_type = DType::f32;
+  Shape mask;
+  Epilogue epilogue;
+  static constexpr std::string_view kName = "attention";
+  static constexpr auto kFields = std::tuple{Field{1, "type", &AttentionProblem::type},
+                                             Field{2, "batch", &AttentionProblem::batch},
+                                             Field{3, "heads", &AttentionProblem::heads},
+                                             Field{4, "kv_heads", &AttentionProblem::kv_heads},
+                                             Field{5, "tq", &AttentionProblem::tq},
+                                             Field{6, "tk", &AttentionProblem::tk},
+                                             Field{7, "d", &AttentionProblem::d},
+                                             Field{8, "dv", &AttentionProblem::dv},
+                                             Field{9, "scale", &AttentionProblem::scale},
+                                             Field{10, "causal", &AttentionProblem::causal},
+                                             Field{11, "has_mask", &AttentionProblem::has_mask},
+                                             Field{12, "mask_type", &AttentionProblem::mask_type},
+                                             Field{13, "mask", &AttentionProblem::mask},
+                                             Field{14, "epilogue", &AttentionProblem::epilogue}};
 };
 
 /// out[i] = in[offset + sum_d i_d · strides_d], in elements: transposes, slices with any step, expansion. out is dense, of `shape`.
@@ -191,7 +223,7 @@ struct ReferenceProblem {
 };
 
 using ProblemKind = std::variant<ReferenceProblem, GemmProblem, ConvProblem, PointwiseProblem, ReduceProblem, NormProblem, PoolProblem,
-                                 CopyProblem, TransferProblem>;
+                                 CopyProblem, TransferProblem, AttentionProblem>;
 struct Problem {
   ProblemKind kind;
   Problem();
@@ -204,6 +236,7 @@ struct Problem {
   Problem(PoolProblem p);
   Problem(CopyProblem p);
   Problem(TransferProblem p);
+  Problem(AttentionProblem p);
   Problem(const Problem&);  // out of line: a variant's members cost every including file a second of compile time
   Problem(Problem&&) noexcept;
   Problem& operator=(const Problem&);

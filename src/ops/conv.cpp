@@ -3,8 +3,6 @@
 namespace tenon::ops {
 namespace {
 
-std::span<const Dim> spatial_of(const Shape& shape) { return std::span(shape.dims()).subspan(2); }
-
 Result<void> check_operands(std::span<const Fact> in, int64_t groups) {
   if (in.size() < 2) return fail("x and w are wanted, got {} inputs", in.size());
   if (groups < 1) return fail("group must be at least 1, got {}", groups);
@@ -16,18 +14,18 @@ Result<void> check_operands(std::span<const Fact> in, int64_t groups) {
 }
 
 Result<Slide> slide_of(const Conv& op, const Shape& x, const Shape& w) {
-  const std::span<const Dim> kernel = spatial_of(w);
+  const std::span<const Dim> kernel = spatial_of(w, op.channels_last);
   return slide({.kernel = {kernel.begin(), kernel.end()},
                 .strides = op.strides,
                 .dilations = op.dilations,
                 .pads = op.pads,
                 .auto_pad = op.auto_pad},
-               spatial_of(x));
+               spatial_of(x, op.channels_last));
 }
 
 /// ONNX ConvTranspose: out = stride (in - 1) + output_padding + reach - pads; where the output's size is asked for, pads follow.
 Result<Slide> slide_of(const ConvTranspose& op, const Shape& x, const Shape& w) {
-  const std::span<const Dim> in = spatial_of(x), kernel = spatial_of(w);
+  const std::span<const Dim> in = spatial_of(x, false), kernel = spatial_of(w, false);
   const size_t n = in.size();
   Slide out{.strides = op.strides, .dilations = op.dilations};
   std::vector<int64_t> pads = op.pads, extra = op.output_padding, wanted = op.output_shape;
@@ -61,18 +59,21 @@ Result<Slide> slide_of(const ConvTranspose& op, const Shape& x, const Shape& w) 
   return out;
 }
 
+bool is_channels_last(const Conv& op) { return op.channels_last; }
+bool is_channels_last(const ConvTranspose&) { return false; }
+
 template <class T>
 Result<Facts> infer_conv(const T& op, std::span<const Fact> in, bool transposed) {
   TENON_OK(check_operands(in, op.groups));
   if (!in[0].has_rank() || !in[1].has_rank()) return Facts{Fact(in[0].dtype(), Shape::unknown())};
   const Shape &x = in[0].shape(), &w = in[1].shape();
-  const Dim wanted = transposed ? w[0] : w[1] * op.groups;
-  if (const auto c = x[1].constant(), k = wanted.constant(); c && k && *c != *k)
+  const bool last = is_channels_last(op);
+  const int64_t channels = channel_axis(x, last);
+  const Dim wanted = transposed ? w[0] : w[channels] * op.groups;
+  if (const auto c = x[channels].constant(), k = wanted.constant(); c && k && *c != *k)
     return fail("X has {} channels, W of shape {} with {} groups wants {}", *c, to_string(w), op.groups, *k);
   TENON_TRY(window, slide_of(op, x, w));
-  Shape out{x[0], transposed ? w[1] * op.groups : w[0]};
-  out.dims().insert(out.dims().end(), window.out.begin(), window.out.end());
-  return Facts{Fact(in[0].dtype(), std::move(out))};
+  return Facts{Fact(in[0].dtype(), laid_out(x[0], transposed ? w[1] * op.groups : w[0], window.out, last))};
 }
 
 template <class T>
@@ -80,16 +81,20 @@ Result<engine::Problem> conv_problem(const T& op, std::span<const Fact> in, std:
   if (!in[0].has_rank() || !in[1].has_rank()) return fail(ErrorKind::unsupported, "the ranks are not known");
   const Shape &x = in[0].shape(), &w = in[1].shape();
   TENON_TRY(window, slide_of(op, x, w));
-  engine::ConvProblem conv{.x = in[0].dtype(), .w = in[1].dtype(), .out = out[0].dtype(), .n = x[0], .c = x[1]};
+  engine::ConvProblem conv{.x = in[0].dtype(), .w = in[1].dtype(), .out = out[0].dtype(), .n = x[0]};
+  const bool last = is_channels_last(op);
+  const std::span<const Dim> spatial = spatial_of(x, last), kernel = spatial_of(w, last);
+  conv.c = x[channel_axis(x, last)];
   conv.m = transposed ? w[1] * op.groups : w[0];
-  conv.in_spatial.assign(spatial_of(x).begin(), spatial_of(x).end());
-  conv.kernel.assign(spatial_of(w).begin(), spatial_of(w).end());
+  conv.in_spatial.assign(spatial.begin(), spatial.end());
+  conv.kernel.assign(kernel.begin(), kernel.end());
   conv.out_spatial = window.out;
   conv.pads = window.pads_begin;
   conv.strides = window.strides;
   conv.dilations = window.dilations;
   conv.groups = op.groups;
   conv.transposed = transposed;
+  conv.channels_last = last;
   conv.has_bias = in.size() > 2 && in[2].dtype() != DType::none;
   return engine::Problem(std::move(conv));
 }

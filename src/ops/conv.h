@@ -1,4 +1,5 @@
-// Conv and ConvTranspose: x [N, C, spatial...], w, bias [M] → [N, M, spatial...].
+// Conv and ConvTranspose: x [N, C, spatial...], w, bias [M] → [N, M, spatial...]. Conv with channels_last: x [N, spatial..., C],
+// w [M, kernel..., C / groups] → [N, spatial..., M].
 #pragma once
 #include "ops/row.h"
 #include "ops/window.h"
@@ -9,10 +10,11 @@ struct Conv {
   std::vector<int64_t> strides, dilations, pads;  // empty: 1, 1, 0; pads: begins, then ends
   int64_t groups = 1;
   AutoPad auto_pad = AutoPad::notset;
+  bool channels_last = false;
   static constexpr std::string_view kName = "Conv";
-  static constexpr auto kFields =
-      std::tuple{Field{1, "strides", &Conv::strides}, Field{2, "dilations", &Conv::dilations}, Field{3, "pads", &Conv::pads},
-                 Field{4, "groups", &Conv::groups}, Field{5, "auto_pad", &Conv::auto_pad}};
+  static constexpr auto kFields = std::tuple{Field{1, "strides", &Conv::strides},   Field{2, "dilations", &Conv::dilations},
+                                             Field{3, "pads", &Conv::pads},         Field{4, "groups", &Conv::groups},
+                                             Field{5, "auto_pad", &Conv::auto_pad}, Field{6, "channels_last", &Conv::channels_last}};
   static constexpr OpTraits kTraits = {.anchor = true};
 };
 Result<Facts> infer(const Conv& op, std::span<const Fact> in, InferCtx& ctx);

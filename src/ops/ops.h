@@ -1,5 +1,6 @@
 // All operators' attributes; for tables, importers and tests that need many. One op's files include their own header.
 #pragma once
+#include "ops/attention.h"
 #include "ops/bit_cast.h"
 #include "ops/col2im.h"
 #include "ops/compress.h"

@@ -1,4 +1,5 @@
 // Pool: x [N, C, spatial...] → the maximum, average or p-norm of each window, and for max optionally the index of each maximum.
+// channels_last: x [N, spatial..., C], without indices.
 #pragma once
 #include "ops/row.h"
 #include "ops/window.h"
@@ -12,6 +13,7 @@ struct Pool {
   bool ceil_mode = false, count_include_pad = false;
   int64_t p = 2;
   bool column_major_index = false;
+  bool channels_last = false;
   static constexpr std::string_view kName = "Pool";
   static constexpr auto kFields = std::tuple{Field{1, "kind", &Pool::kind},
                                              Field{2, "kernel", &Pool::kernel},
@@ -22,7 +24,8 @@ struct Pool {
                                              Field{7, "ceil_mode", &Pool::ceil_mode},
                                              Field{8, "count_include_pad", &Pool::count_include_pad},
                                              Field{9, "p", &Pool::p},
-                                             Field{10, "column_major_index", &Pool::column_major_index}};
+                                             Field{10, "column_major_index", &Pool::column_major_index},
+                                             Field{11, "channels_last", &Pool::channels_last}};
   static constexpr OpTraits kTraits = {.anchor = true};
 };
 Result<Facts> infer(const Pool& op, std::span<const Fact> in, InferCtx& ctx);

@@ -7,6 +7,18 @@ Result<void> check_spatial(const Shape& x, std::string_view name) {
   return {};
 }
 
+std::span<const Dim> spatial_of(const Shape& shape, bool channels_last) {
+  return std::span(shape.dims()).subspan(channels_last ? 1 : 2, static_cast<size_t>(shape.rank()) - 2);
+}
+
+Shape laid_out(const Dim& n, const Dim& c, std::span<const Dim> spatial, bool channels_last) {
+  Shape out{n};
+  if (!channels_last) out.dims().push_back(c);
+  out.dims().insert(out.dims().end(), spatial.begin(), spatial.end());
+  if (channels_last) out.dims().push_back(c);
+  return out;
+}
+
 Result<Slide> slide(const Window& window, std::span<const Dim> spatial) {
   const size_t n = spatial.size();
   Slide out{.strides = window.strides, .dilations = window.dilations};

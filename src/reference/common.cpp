@@ -77,6 +77,39 @@ Result<Tensor> rounded(const Tensor& in, DType type, const Math& math) {
   return convert(narrow, type);
 }
 
+namespace {
+
+/// Each of `count` matrices [rows, columns] transposed.
+template <class T>
+void transpose_each(int64_t count, int64_t rows, int64_t columns, const T* from, T* to) {
+  for (int64_t i = 0; i < count; ++i, from += rows * columns, to += rows * columns)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
+}
+
+void transpose_each(int64_t count, int64_t rows, int64_t columns, const Tensor& from, Tensor& to) {
+  if (from.elems() == 0) return;
+  if (from.dtype == DType::f32) {
+    transpose_each(count, rows, columns, reinterpret_cast<const uint32_t*>(from.data), reinterpret_cast<uint32_t*>(to.data));
+  } else {
+    transpose_each(count, rows, columns, reinterpret_cast<const uint64_t*>(from.data), reinterpret_cast<uint64_t*>(to.data));
+  }
+}
+
+}  // namespace
+
+Result<Tensor> channels_first(const Tensor& in) {
+  Dims dims = {in.dims.front(), in.dims.back()};
+  dims.insert(dims.end(), in.dims.begin() + 1, in.dims.end() - 1);
+  TENON_TRY(out, Tensor::allocate(in.dtype, dims));
+  transpose_each(dims[0], elems_of(std::span(dims).subspan(2)), dims[1], in, out);
+  return out;
+}
+
+void store_channels_last(const Tensor& in, Tensor& out) {
+  transpose_each(in.dims[0], in.dims[1], elems_of(std::span(in.dims).subspan(2)), in, out);
+}
+
 Result<Dims> fit_output(HostValue& out, DType type, const Dims& dims) {
   if (out.kind == HostValue::Kind::tensor && out.tensor.data && out.tensor.dtype == type) {
     TENON_TRY(elems, checked_elems(dims));

@@ -21,6 +21,10 @@ Result<Tensor> rounded(const Tensor& in, DType type, const Math& math);
 /// prepare_output, but memory of the runtime may group the elements into other dims. Gives the output's dims.
 Result<Dims> fit_output(HostValue& out, DType type, const Dims& dims);
 
+/// [n, spatial..., c] → [n, c, spatial...], of f32, f64 or i64 elements, and back.
+Result<Tensor> channels_first(const Tensor& in);
+void store_channels_last(const Tensor& in, Tensor& out);
+
 /// Where an anchor puts its result, of `type` and `dims`: the output's own memory when nothing has to be done to it afterwards.
 Result<Tensor> begin_result(DType type, const Dims& dims, DType out_type, const engine::Epilogue& epilogue, std::span<HostValue> out);
 /// Rounds the result into output 0, or runs the epilogue on it and the trailing inputs.

@@ -10,11 +10,11 @@ struct ConvSizes {
   Grid grid;  // large side: x, or the output of a transposed convolution
 };
 
-/// Output dims of the spatial kind: the problem's, or those of an output that the caller has allocated.
+/// Output dims of the spatial kind: the problem's, or those of an output that the caller has allocated. x: channels first.
 Result<Dims> out_spatial_of(const engine::ConvProblem& p, const Tensor& x, std::span<const HostValue> out) {
   if (auto known = Shape(p.out_spatial).constant()) return *known;
   if (!out.empty() && out[0].tensor.data && out[0].tensor.rank() == x.rank())
-    return Dims(out[0].tensor.dims.begin() + 2, out[0].tensor.dims.end());
+    return Dims(out[0].tensor.dims.begin() + (p.channels_last ? 1 : 2), out[0].tensor.dims.end() - (p.channels_last ? 1 : 0));
   return fail("the output size {} of the problem is not bound to numbers", to_string(Shape(p.out_spatial)));
 }
 
@@ -146,8 +146,16 @@ Result<void> convolve(const engine::ConvProblem& p, const ConvSizes& s, const Te
 Result<void> run(const engine::ConvProblem& p, std::span<const HostValue> in, std::span<HostValue> out) {
   TENON_TRY(x, operand(in, 0, "x", 3));
   TENON_TRY(w, operand(in, 1, "w", 3));
-  TENON_TRY(s, sizes_of(p, *x, *w, out));
+  if (p.channels_last && p.transposed) return fail("a transposed convolution has no channels_last");
   const DType type = common_type(x->dtype, w->dtype);
+  TENON_TRY(from, rounded(*x, type, p.math));
+  TENON_TRY(kernel, rounded(*w, type, p.math));
+  if (p.channels_last) {
+    TENON_TRY(planes, channels_first(from));
+    TENON_TRY(kernels, channels_first(kernel));
+    from = planes, kernel = kernels;
+  }
+  TENON_TRY(s, sizes_of(p, from, kernel, out));
   Tensor bias;
   if (p.has_bias) {
     TENON_TRY(b, operand(in, 2, "bias"));
@@ -155,19 +163,25 @@ Result<void> run(const engine::ConvProblem& p, std::span<const HostValue> in, st
     TENON_TRY(wide, convert(*b, type));
     bias = wide;
   }
-  TENON_TRY(from, rounded(*x, type, p.math));
-  TENON_TRY(kernel, rounded(*w, type, p.math));
-  Dims dims = {s.n, s.m};
   const Dims& spatial = p.transposed ? s.grid.large : s.grid.small;
+  Dims dims = {s.n, s.m}, out_dims = {s.n};
   dims.insert(dims.end(), spatial.begin(), spatial.end());
+  out_dims.insert(out_dims.end(), spatial.begin(), spatial.end());
+  out_dims.push_back(s.m);
   TENON_TRY(elems, checked_elems(dims));
-  TENON_TRY(result, begin_result(type, dims, p.out, p.epilogue, out));
+  TENON_TRY(result, begin_result(type, p.channels_last ? out_dims : dims, p.out, p.epilogue, out));
+  Tensor sums = result;
+  if (p.channels_last) {
+    TENON_TRY(planes, Tensor::allocate(type, dims));
+    sums = planes;
+  }
   const Tensor* b = p.has_bias ? &bias : nullptr;
   if (elems > 0) {
-    if (type == DType::f32) TENON_OK(convolve<float>(p, s, from, kernel, b, result));
-    if (type == DType::f64) TENON_OK(convolve<double>(p, s, from, kernel, b, result));
-    if (type == DType::i64) TENON_OK(convolve<uint64_t>(p, s, from, kernel, b, result));
+    if (type == DType::f32) TENON_OK(convolve<float>(p, s, from, kernel, b, sums));
+    if (type == DType::f64) TENON_OK(convolve<double>(p, s, from, kernel, b, sums));
+    if (type == DType::i64) TENON_OK(convolve<uint64_t>(p, s, from, kernel, b, sums));
   }
+  if (p.channels_last) store_channels_last(sums, result);
   const bool place_kept = in.size() > 2 && in[2].kind == HostValue::Kind::absent;  // an absent bias before the epilogue's operands
   return finish(result, p.out, p.epilogue, in.subspan(p.has_bias || place_kept ? 3 : 2), out);
 }

@@ -87,6 +87,35 @@ void check(bool transposed) {
 TEST(Conv, AgreesWithThePlainLoops) { check(false); }
 TEST(ConvTranspose, AgreesWithThePlainLoops) { check(true); }
 
+TEST(Conv, ChannelsLastIsAnOrderOfTheSameElements) {
+  constexpr DType kTypes[] = {DType::f32, DType::f16, DType::f64};
+  for (int round = 0; round < 120; ++round) {
+    Case k = random_case(false);
+    const DType type = kTypes[static_cast<size_t>(round) % std::size(kTypes)];
+    k.p.x = k.p.w = k.p.out = type;
+    k.p.has_bias = pick(0, 1);
+    Dims x_dims = {k.n, k.c}, w_dims = {k.m, k.c / k.p.groups}, y_dims = {k.n, k.m};
+    x_dims.insert(x_dims.end(), k.in.begin(), k.in.end());
+    w_dims.insert(w_dims.end(), k.kernel.begin(), k.kernel.end());
+    y_dims.insert(y_dims.end(), k.out.begin(), k.out.end());
+    std::vector<HostValue> in = {random_tensor(type, x_dims), random_tensor(type, w_dims)};
+    if (k.p.has_bias) in.push_back(random_tensor(type, {k.m}));
+    const bool adds = pick(0, 1);
+    if (adds) {
+      k.p.epilogue.expr.results = {
+          k.p.epilogue.expr.add(Fn::add, k.p.epilogue.expr.add_input(0, type), k.p.epilogue.expr.add_input(1, type))};
+      k.p.epilogue.operands = {Shape(dims_of(y_dims))};
+      in.push_back(random_tensor(type, y_dims));
+    }
+    const Tensor want = channels_last(run_one(k.p, in));
+    for (HostValue& value : in)
+      if (value.tensor.rank() > 1) value = channels_last(value.tensor);
+    k.p.channels_last = true;
+    if (adds) k.p.epilogue.operands = {Shape(dims_of(in.back().tensor.dims))};
+    expect_near(run_one(k.p, in), want.dims, doubles_of(want), 0, engine::to_string(engine::Problem(k.p)));
+  }
+}
+
 TEST(Conv, ManyColumnsAndDeepSums) {  // more than one block in every direction
   Case k{.in = {31, 29}, .kernel = {3, 3}, .out = {31, 29}, .pads = {1, 1}, .n = 1, .c = 40, .m = 100};
   k.p.strides = k.p.dilations = {1, 1};
@@ -112,6 +141,7 @@ TEST(Conv, SurvivesNonsense) {
   refuse([](ConvProblem& p) { p.strides = {INT64_MAX, 1}; });
   refuse([](ConvProblem& p) { p.pads = {Dim(int64_t{1} << 61), Dim(0)}; });
   refuse([](ConvProblem& p) { p.pads = {Dim::symbol("p"), Dim(0)}; });
+  refuse([](ConvProblem& p) { p.transposed = p.channels_last = true; });
   refuse([](ConvProblem& p) { p.groups = 0; });
   refuse([](ConvProblem& p) { p.groups = 3; });
   refuse([](ConvProblem& p) { p.has_bias = true; });

@@ -25,6 +25,7 @@ struct PoolSizes {
   int64_t planes = 0;
 };
 
+/// x: channels first.
 Result<PoolSizes> sizes_of(const engine::PoolProblem& p, const Tensor& x, std::span<const HostValue> out) {
   PoolSizes s{.in = Dims(x.dims.begin() + 2, x.dims.end()), .kernel = p.kernel, .strides = p.strides, .dilations = p.dilations};
   TENON_TRY(pads, numbers(p.pads, "the padding"));
@@ -33,7 +34,7 @@ Result<PoolSizes> sizes_of(const engine::PoolProblem& p, const Tensor& x, std::s
   if (auto known = Shape(p.out_spatial).constant()) {
     s.out = *known;
   } else if (!out.empty() && out[0].tensor.data && out[0].tensor.rank() == x.rank()) {
-    s.out.assign(out[0].tensor.dims.begin() + 2, out[0].tensor.dims.end());
+    s.out.assign(out[0].tensor.dims.begin() + (p.channels_last ? 1 : 2), out[0].tensor.dims.end() - (p.channels_last ? 1 : 0));
   } else {
     return fail("the output size {} of the problem is not bound to numbers", to_string(Shape(p.out_spatial)));
   }
@@ -141,14 +142,26 @@ void pool(const engine::PoolProblem& p, const PoolSizes& s, const T* x, T* y, in
 
 Result<void> run(const engine::PoolProblem& p, std::span<const HostValue> in, std::span<HostValue> out) {
   TENON_TRY(tensor, operand(in, 0, "x", 3));
-  TENON_TRY(s, sizes_of(p, *tensor, out));
   const bool with_index = out.size() > 1 && p.epilogue.expr.empty();
+  if (with_index && p.channels_last) return fail("with channels_last there are no indices");
   if (with_index && (p.kind != PoolKind::max || out.size() > 2)) return fail("the problem has no {} outputs", out.size());
   TENON_TRY(x, widen(*tensor));
-  Dims dims = {x.dims[0], x.dims[1]};
+  if (p.channels_last) {
+    TENON_TRY(planes, channels_first(x));
+    x = planes;
+  }
+  TENON_TRY(s, sizes_of(p, x, out));
+  Dims dims = {x.dims[0], x.dims[1]}, out_dims = {x.dims[0]};
   dims.insert(dims.end(), s.out.begin(), s.out.end());
+  out_dims.insert(out_dims.end(), s.out.begin(), s.out.end());
+  out_dims.push_back(x.dims[1]);
   TENON_TRY(elems, checked_elems(dims));
-  TENON_TRY(y, begin_result(x.dtype, dims, p.type, p.epilogue, out));
+  TENON_TRY(result, begin_result(x.dtype, p.channels_last ? out_dims : dims, p.type, p.epilogue, out));
+  Tensor y = result;
+  if (p.channels_last) {
+    TENON_TRY(planes, Tensor::allocate(x.dtype, dims));
+    y = planes;
+  }
   int64_t* indices = nullptr;
   if (with_index) {
     TENON_OK(fit_output(out[1], DType::i64, dims));
@@ -159,7 +172,8 @@ Result<void> run(const engine::PoolProblem& p, std::span<const HostValue> in, st
     if (x.dtype == DType::f64) pool(p, s, x.as<double>().data(), y.as<double>().data(), indices);
     if (x.dtype == DType::i64) pool(p, s, x.as<int64_t>().data(), y.as<int64_t>().data(), indices);
   }
-  return finish(y, p.type, p.epilogue, in.subspan(1), out);
+  if (p.channels_last) store_channels_last(y, result);
+  return finish(result, p.type, p.epilogue, in.subspan(1), out);
 }
 
 }  // namespace tenon::reference

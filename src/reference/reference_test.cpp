@@ -133,6 +133,50 @@ TEST(Norm, LayerWithMoments) {
   EXPECT_EQ(run_one(p, bias_only).dims, (Dims{3, 8, 5}));
 }
 
+TEST(Attention, IsProductSoftmaxProduct) {
+  for (int round = 0; round < 40; ++round) {
+    const int64_t batch = pick(1, 2), kv_heads = pick(1, 3), times = pick(1, 2), heads = kv_heads * times;
+    const int64_t tq = pick(1, 6), tk = tq + pick(0, 3), d = pick(1, 9), dv = pick(1, 5);
+    engine::AttentionProblem p{.scale = 0.5, .causal = pick(0, 1) == 1, .has_mask = pick(0, 1) == 1};
+    const std::vector<Dims> masks = {{tk}, {tq, tk}, {heads, 1, tk}, {batch, 1, tq, tk}, {batch, heads, tq, 1}};
+    const Dims mask_dims = masks[static_cast<size_t>(pick(0, 4))];
+    std::vector<HostValue> in = {random_tensor(DType::f32, {batch, heads, tq, d}), random_tensor(DType::f32, {batch, kv_heads, tk, d}),
+                                 random_tensor(DType::f32, {batch, kv_heads, tk, dv})};
+    if (p.has_mask) in.emplace_back(random_tensor(DType::f32, mask_dims));
+    p.mask = Shape(dims_of(mask_dims));
+    const std::vector<double> q = doubles_of(in[0].tensor), k = doubles_of(in[1].tensor), v = doubles_of(in[2].tensor);
+    const std::vector<double> mask = p.has_mask ? doubles_of(in[3].tensor) : std::vector<double>{};
+    const auto mask_at = [&](const Dims& at) {
+      int64_t index = 0;
+      for (size_t i = 0; i < mask_dims.size(); ++i)
+        index = index * mask_dims[i] + (mask_dims[i] == 1 ? 0 : at[at.size() - mask_dims.size() + i]);
+      return mask[static_cast<size_t>(index)];
+    };
+    std::vector<double> want;
+    for (int64_t b = 0; b < batch; ++b)
+      for (int64_t h = 0; h < heads; ++h)
+        for (int64_t i = 0; i < tq; ++i) {
+          const int64_t kv = b * kv_heads + h / times;
+          std::vector<double> weights;
+          double sum = 0;
+          for (int64_t j = 0; j < tk; ++j) {
+            double score = 0;
+            for (int64_t x = 0; x < d; ++x)
+              score += q[static_cast<size_t>(((b * heads + h) * tq + i) * d + x)] * k[static_cast<size_t>((kv * tk + j) * d + x)];
+            score = score / 2 + (p.has_mask ? mask_at({b, h, i, j}) : 0);
+            weights.push_back(p.causal && j > i + tk - tq ? 0 : std::exp(score));
+            sum += weights.back();
+          }
+          for (int64_t x = 0; x < dv; ++x) {
+            double y = 0;
+            for (int64_t j = 0; j < tk; ++j) y += weights[static_cast<size_t>(j)] / sum * v[static_cast<size_t>((kv * tk + j) * dv + x)];
+            want.push_back(y);
+          }
+        }
+    expect_near(run_one(p, in), {batch, heads, tq, dv}, want, 1e-4, engine::to_string(engine::Problem(p)));
+  }
+}
+
 TEST(Pool, AgreesWithThePlainLoops) {
   for (int round = 0; round < 200; ++round) {
     engine::PoolProblem p{.kind = static_cast<PoolKind>(round % 3)};
@@ -185,6 +229,12 @@ TEST(Pool, AgreesWithThePlainLoops) {
     ASSERT_TRUE(status.ok()) << status.error().message;
     expect_near(outs[0].tensor, y_dims, want, 1e-5, engine::to_string(engine::Problem(p)));
     if (outs.size() > 1) expect_near(outs[1].tensor, y_dims, where, 0, "indices");
+    p.channels_last = true;
+    const Tensor same = channels_last(outs[0].tensor);
+    expect_near(run_one(p, {channels_last(x)}), same.dims, doubles_of(same), 0, engine::to_string(engine::Problem(p)));
+    if (outs.size() > 1) {
+      EXPECT_FALSE(run(engine::Problem(p), std::span<const HostValue>(&value, 1), outs).ok());
+    }
   }
 }
 

@@ -50,6 +50,19 @@ inline void expect_near(const Tensor& got, const Dims& dims, const std::vector<d
   }
 }
 
+/// [n, c, spatial...] → [n, spatial..., c].
+inline Tensor channels_last(const Tensor& in) {
+  engine::CopyProblem copy{.type = in.dtype, .shape = Shape{Dim(in.dims[0])}};
+  const Dims steps = strides_of(in.dims);
+  copy.strides.emplace_back(steps[0]);
+  for (size_t i = 2; i <= in.dims.size(); ++i) {
+    const size_t d = i < in.dims.size() ? i : 1;
+    copy.shape.dims().emplace_back(in.dims[d]);
+    copy.strides.emplace_back(steps[d]);
+  }
+  return run_one(copy, {in});
+}
+
 /// Symbols in place of dims that the tensors show anyway: evaluators take them from there.
 inline std::vector<Dim> dims_of(const Dims& dims) { return {dims.begin(), dims.end()}; }
 

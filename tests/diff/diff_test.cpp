@@ -48,6 +48,8 @@ std::optional<Problem> retyped(const Problem& problem, DType type) {
     change(norm->type);
   } else if (auto* pool = std::get_if<engine::PoolProblem>(&out.kind)) {
     change(pool->type);
+  } else if (auto* attention = std::get_if<engine::AttentionProblem>(&out.kind)) {
+    change(attention->type), change(attention->mask_type);
   } else if (auto* copy = std::get_if<engine::CopyProblem>(&out.kind)) {
     change(copy->type);
   } else {

@@ -83,7 +83,7 @@ class Emulated : public ::testing::TestWithParam<const char*> {
   static void add_optional_outputs(Built& built) {
     const engine::Epilogue* epilogue = engine::epilogue_of(built.bound);
     if (!epilogue || !epilogue->expr.empty()) return;
-    if (const auto* pool = built.bound.as<engine::PoolProblem>(); pool && pool->kind == engine::PoolKind::max)
+    if (const auto* pool = built.bound.as<engine::PoolProblem>(); pool && pool->kind == engine::PoolKind::max && !pool->channels_last)
       built.operands.out.emplace_back(DType::i64, built.operands.out[0].shape());
     const auto* norm = built.bound.as<engine::NormProblem>();
     if (!norm || (norm->kind != engine::NormKind::layer && norm->kind != engine::NormKind::rms)) return;

@@ -14,6 +14,11 @@ std::vector<Dim> list(std::vector<Dim> front, const std::vector<Dim>& back) {
   return front;
 }
 
+/// [n, spatial, c] or [n, c, spatial].
+Shape laid_out(const Dim& n, const Dim& c, const std::vector<Dim>& spatial, bool channels_last) {
+  return channels_last ? list(list({n}, spatial), {c}) : list({n, c}, spatial);
+}
+
 Shape reduced(const ReduceProblem& p) {
   std::vector<Dim> out;
   for (int64_t d = 0; d < p.shape.rank(); ++d) {
@@ -74,10 +79,15 @@ struct Builder {
       done = fail("conv wants groups ≥ 1");
       return;
     }
-    in(p.x, list({p.n, p.c}, p.in_spatial));
-    in(p.w, p.transposed ? list({p.c, floordiv(p.m, Dim(p.groups))}, p.kernel) : list({p.m, floordiv(p.c, Dim(p.groups))}, p.kernel));
+    if (p.transposed && p.channels_last) {
+      done = fail("a transposed conv has no channels_last");
+      return;
+    }
+    in(p.x, laid_out(p.n, p.c, p.in_spatial, p.channels_last));
+    in(p.w, p.transposed ? list({p.c, floordiv(p.m, Dim(p.groups))}, p.kernel)
+                         : laid_out(p.m, floordiv(p.c, Dim(p.groups)), p.kernel, p.channels_last));
     if (p.has_bias) in(p.out, {p.m});
-    result(p.out, list({p.n, p.m}, p.out_spatial), p.epilogue);
+    result(p.out, laid_out(p.n, p.m, p.out_spatial, p.channels_last), p.epilogue);
   }
   void operator()(const PointwiseProblem& p) {
     for (size_t i = 0; i < p.in.size(); ++i) {
@@ -101,8 +111,15 @@ struct Builder {
     result(p.type, p.shape, p.epilogue);
   }
   void operator()(const PoolProblem& p) {
-    in(p.type, list({p.n, p.c}, p.in_spatial));
-    result(p.type, list({p.n, p.c}, p.out_spatial), p.epilogue);
+    in(p.type, laid_out(p.n, p.c, p.in_spatial, p.channels_last));
+    result(p.type, laid_out(p.n, p.c, p.out_spatial, p.channels_last), p.epilogue);
+  }
+  void operator()(const AttentionProblem& p) {
+    in(p.type, {p.batch, p.heads, p.tq, p.d});
+    in(p.type, {p.batch, p.kv_heads, p.tk, p.d});
+    in(p.type, {p.batch, p.kv_heads, p.tk, p.dv});
+    if (p.has_mask) in(p.mask_type, p.mask);
+    result(p.type, {p.batch, p.heads, p.tq, p.dv}, p.epilogue);
   }
   void operator()(const CopyProblem& p) {
     auto elems = extent(p);
@@ -168,6 +185,8 @@ double flops_of(const Problem& problem) {
     const double taps = product(p->kernel) * product({p->c, p->m}) / static_cast<double>(std::max<int64_t>(p->groups, 1));
     return 2 * taps * product({p->n}) * product(p->transposed ? p->in_spatial : p->out_spatial);
   }
+  if (const auto* p = problem.as<AttentionProblem>())
+    return 2 * product({p->batch, p->heads, p->tq, p->tk}) * (product({p->d}) + product({p->dv}));
   return 0;
 }
 

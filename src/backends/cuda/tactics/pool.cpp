@@ -37,9 +37,14 @@ struct Layout {
   size_t spatial = 2, channel = 1;
 };
 Layout layout_of(const PoolProblem& p) {
-  Layout out{.in = {p.n, p.c}, .out = {p.n, p.c}};
-  out.in.dims().insert(out.in.dims().end(), p.in_spatial.begin(), p.in_spatial.end());
-  out.out.dims().insert(out.out.dims().end(), p.out_spatial.begin(), p.out_spatial.end());
+  Layout out{.in = {p.n}, .out = {p.n}};
+  if (p.channels_last) out.spatial = 1, out.channel = 1 + p.in_spatial.size();
+  for (const auto& [shape, spatial] : {std::pair(&out.in, &p.in_spatial), std::pair(&out.out, &p.out_spatial)}) {
+    std::vector<Dim>& dims = shape->dims();
+    if (!p.channels_last) dims.push_back(p.c);
+    dims.insert(dims.end(), spatial->begin(), spatial->end());
+    if (p.channels_last) dims.push_back(p.c);
+  }
   return out;
 }
 
