@@ -24,6 +24,13 @@ Result<Target> target_of(std::string_view name) {
   return fail(ErrorKind::not_found, "there is no target '{}', there are: {}", name, join(known, ", "));
 }
 
+Result<DType> float_type_of(std::string_view precision) {
+  if (precision == "fp32") return DType::f32;
+  if (precision == "fp16") return DType::f16;
+  if (precision == "bf16") return DType::bf16;
+  return fail(ErrorKind::not_found, "there is no precision '{}', there are: fp32, fp16, bf16", precision);
+}
+
 /// Whether the target's device takes the node. Of what the mock device can do it gets every second node: the borders show.
 bool wants_device(const Target& target, const ir::Graph& graph, const ir::Node& node) {
   const auto known = [&](ir::ValueId id) {
@@ -47,6 +54,8 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
   ctx.device_count = static_cast<int64_t>(target.lower.devices.size());
   if (ctx.device_count > 1)
     ctx.wants_device = [&](const ir::Node& node, const ir::Graph& graph) { return wants_device(target, graph, node); };
+  TENON_TRY(float_type, float_type_of(options.precision));
+  ctx.float_type = float_type;
   if (name != "portable") TENON_OK(passes::run_pipeline(module, ctx, passes::target_pipeline()));
   TENON_TRY(plan, lower::lower(module, target.lower, blobs));
   TENON_OK(tune::choose(plan, target.facts, blobs, options.log));
@@ -66,6 +75,7 @@ Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
   std::vector<std::string> targets = options.targets;
   if (std::find(targets.begin(), targets.end(), "portable") == targets.end()) targets.emplace_back("portable");
   for (const std::string& name : targets) TENON_OK(target_of(name));
+  TENON_OK(float_type_of(options.precision));
 
   TENON_OK(report("simplify", 0.1));
   passes::PassCtx ctx{.log = options.log, .disabled = options.disabled_passes, .stop_after = options.stop_after};

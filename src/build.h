@@ -15,6 +15,8 @@ struct BuildOptions {
   std::vector<std::string> targets = {"cpu"};
   /// Dims of inputs, in place of what the model says.
   std::map<std::string, Dims, std::less<>> input_dims;
+  /// What FP32 values inside the graph become: "fp32", "fp16" or "bf16". The portable plan stays as the model is.
+  std::string precision = "fp32";
   std::vector<std::string> disabled_passes;
   std::string stop_after;  // the pass after which the pipeline ends
   Log log;

@@ -20,6 +20,14 @@ constexpr Pass kPortable[] = {
 };
 
 constexpr Pass kTarget[] = {
+    // While sums, scales and masks still stand as the exporter wrote them.
+    {.name = "recognise_layer_norm", .run = recognise_layer_norm, .target_pass = true},
+    {.name = "recognise_attention", .run = recognise_attention, .target_pass = true},
+    {.name = "merge_siblings", .run = merge_siblings, .target_pass = true},
+    // Before fusing: a Transpose between a convolution and its activation would keep them apart.
+    {.name = "use_channels_last", .run = use_channels_last, .target_pass = true},
+    // Behind what looks at operators alone, before fusing: casts join the arithmetic.
+    {.name = "lower_precision", .run = lower_precision, .target_pass = true},
     // Every target runs arithmetic inside the kernel before it; which operators take it is a flag of their rows.
     {.name = "fuse_pointwise", .run = fuse_pointwise, .target_pass = true},
     {.name = "merge_common", .run = merge_common, .target_pass = true},

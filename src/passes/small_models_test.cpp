@@ -109,8 +109,9 @@ ir::Substitution sizes_of(const ir::Module& module, const HostValues& inputs) {
 
 class SmallModel : public testing::TestWithParam<std::string> {};
 
-TEST_P(SmallModel, KeepsItsOutputs) {
-  const fs::path folder = models_folder() / GetParam();
+/// `set` says what the target wants; outputs may differ by `tolerance`, relative to their largest element.
+void check_outputs(const std::string& name, void (*set)(PassCtx&), double tolerance) {
+  const fs::path folder = models_folder() / name;
   const auto model = onnx::read_model_file((folder / "model.onnx").string());
   ASSERT_TRUE(model.ok()) << model.error().message;
   auto module = onnx::import_model(*model);
@@ -118,7 +119,8 @@ TEST_P(SmallModel, KeepsItsOutputs) {
   const ir::Module before = *module;
 
   const Log log([](Severity severity, std::string_view text) { ADD_FAILURE() << static_cast<int>(severity) << ": " << text; });
-  const PassCtx ctx{.log = log};
+  PassCtx ctx{.log = log};
+  set(ctx);
   for (const std::span<const Pass> list : {portable_pipeline(), target_pipeline()}) {
     const auto done = run_pipeline(*module, ctx, list);
     ASSERT_TRUE(done.ok()) << done.error().message;
@@ -131,7 +133,7 @@ TEST_P(SmallModel, KeepsItsOutputs) {
   EXPECT_EQ(ir::to_string(*back), text);
   const auto verified = ir::verify(*back);
   EXPECT_TRUE(verified.ok()) << verified.error().message;
-  RecordProperty("nodes", strf("{} -> {}", before.main().order.size(), module->main().order.size()));
+  testing::Test::RecordProperty("nodes", strf("{} -> {}", before.main().order.size(), module->main().order.size()));
 
   for (int set = 0; fs::exists(folder / strf("test_data_set_{}", set)); ++set) {
     const auto inputs = inputs_of(*model, folder / strf("test_data_set_{}", set), before.main().inputs.size());
@@ -144,8 +146,25 @@ TEST_P(SmallModel, KeepsItsOutputs) {
     const auto found = run_graph(bound, bound.main(), *inputs);
     ASSERT_TRUE(found.ok()) << found.error().message << "\n" << text;
     ASSERT_EQ(wanted->size(), found->size());
-    for (size_t i = 0; i < wanted->size(); ++i) EXPECT_LT(difference((*wanted)[i], (*found)[i]), 2e-3) << "output " << i;
+    for (size_t i = 0; i < wanted->size(); ++i) EXPECT_LT(difference((*wanted)[i], (*found)[i]), tolerance) << "output " << i;
   }
+}
+
+TEST_P(SmallModel, KeepsItsOutputs) {
+  check_outputs(
+      GetParam(), [](PassCtx&) {}, 2e-3);
+}
+TEST_P(SmallModel, KeepsItsOutputsForADevice) {
+  const auto set = [](PassCtx& ctx) { ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.wide_products = true; };
+  check_outputs(GetParam(), set, 2e-3);
+}
+TEST_P(SmallModel, KeepsItsOutputsInHalfPrecision) {
+  if (GetParam() == "detector") GTEST_SKIP() << "boxes of nearly equal scores change places";
+  const auto set = [](PassCtx& ctx) {
+    ctx.channels_last = ctx.layer_norm = ctx.attention = true;
+    ctx.float_type = DType::f16;
+  };
+  check_outputs(GetParam(), set, 2e-2);
 }
 
 std::vector<std::string> model_names() {

@@ -15,6 +15,8 @@ void Source::add_options(Verb& verb, bool with_shapes) {
               "what to plan for or run on: cpu, cuda (this machine's GPU), sm_90, sm_80, portable, mock (tests); several with commas",
               {.commas = true});
   if (with_shapes) verb.option("--shape", &shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});
+  verb.option("--fp16", &fp16, "store and multiply in 16-bit floats, sum in FP32");
+  verb.option("--bf16", &bf16, "the same with bfloat16");
   verb.option("--disable-pass", &disabled_passes, "passes to leave out, with commas", {.commas = true});
   verb.option("--stop-after", &stop_after, "the pass after which the pipeline ends");
 }
@@ -41,6 +43,9 @@ Result<Bytes> build(const Source& source) {
   TENON_TRY(targets, named_targets(source));
   BuildOptions options;
   if (!targets.empty()) options.targets = std::move(targets);
+  if (source.fp16 && source.bf16) return fail("--fp16 and --bf16 exclude each other");
+  if (source.fp16) options.precision = "fp16";
+  if (source.bf16) options.precision = "bf16";
   options.input_dims = std::move(shapes);
   options.disabled_passes = source.disabled_passes;
   options.stop_after = source.stop_after;
