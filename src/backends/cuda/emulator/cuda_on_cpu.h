@@ -22,6 +22,7 @@
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define __shared__ static __attribute__((section("tenon_shared")))
+#define __align__(bytes) __attribute__((aligned(bytes)))
 
 struct uint2 {
   unsigned x, y;

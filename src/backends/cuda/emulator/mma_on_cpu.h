@@ -59,6 +59,7 @@ inline void begin_fibers(Block& b) {
 
 inline std::string run_cluster(Cluster& c) {
   g_cluster = &c;
+  std::memset(__start_tenon_shared, 0xff, static_cast<size_t>(__stop_tenon_shared - __start_tenon_shared));
   for (Block& b : c.blocks) begin_fibers(b);
   for (;;) {
     bool moved = false, left = false;
