@@ -75,7 +75,7 @@ std::string cast_text(DType from, DType to, bool saturate, const std::string& x)
     if (to == DType::u64) return x;
     return strf("fn::uclamp({}, i64({}ull))", x, (~uint64_t{0} >> (64 - bits_of(to))) >> (is_signed_int(to) ? 1 : 0));
   }
-  if (to == DType::u64) return x;  // the clamp of 64-bit lanes ends at their own ends
+  if (to == DType::u64) return strf("fn::relu({})", x);
   return saturated(to, x);
 }
 
