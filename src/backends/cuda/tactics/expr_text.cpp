@@ -242,11 +242,7 @@ ExprText expr_text(const Expr& expr, const std::vector<std::string>& inputs, std
 }
 
 bool has_text(const Expr& expr) {
-  return std::all_of(expr.nodes.begin(), expr.nodes.end(), [&](const ExprNode& node) {
-    // Integers that saturate to narrower ones: the host's.
-    if (node.fn == Fn::cast_saturate && !is_float(expr.type_of(node.args[0]))) return false;
-    return !storage_type(node.type).empty();
-  });
+  return std::all_of(expr.nodes.begin(), expr.nodes.end(), [](const ExprNode& node) { return !storage_type(node.type).empty(); });
 }
 
 }  // namespace tenon::cuda
