@@ -44,7 +44,7 @@ Result<Emulator> Emulator::compile(std::span<const tune::KernelText> texts) {
   const std::string stem = folder + "/kernels";
   TENON_OK(write_file(stem + ".cpp", view_of(source)));
   const std::string command = strf(
-      "g++ -std=c++20 -O1 -w -fPIC -shared -fno-strict-aliasing -ffp-contract=off -DTENON_EMULATOR -I{}/src -o {}.so {}.cpp >{}.log 2>&1",
+      "g++ -std=c++20 -O0 -w -fPIC -shared -fno-strict-aliasing -ffp-contract=off -DTENON_EMULATOR -I{}/src -o {}.so {}.cpp >{}.log 2>&1",
       TENON_SOURCE_DIR, stem, stem, stem);
   Emulator out;
   out.texts_.assign(texts.begin(), texts.end());

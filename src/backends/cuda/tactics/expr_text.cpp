@@ -75,7 +75,7 @@ std::string cast_text(DType from, DType to, bool saturate, const std::string& x)
     if (to == DType::u64) return x;
     return strf("fn::uclamp({}, i64({}ull))", x, (~uint64_t{0} >> (64 - bits_of(to))) >> (is_signed_int(to) ? 1 : 0));
   }
-  if (to == DType::u64) return x;  // the clamp of 64-bit lanes ends at their own ends
+  if (to == DType::u64) return strf("fn::relu({})", x);
   return saturated(to, x);
 }
 
@@ -242,11 +242,7 @@ ExprText expr_text(const Expr& expr, const std::vector<std::string>& inputs, std
 }
 
 bool has_text(const Expr& expr) {
-  return std::all_of(expr.nodes.begin(), expr.nodes.end(), [&](const ExprNode& node) {
-    // Integers that saturate to narrower ones: the host's.
-    if (node.fn == Fn::cast_saturate && !is_float(expr.type_of(node.args[0]))) return false;
-    return !storage_type(node.type).empty();
-  });
+  return std::all_of(expr.nodes.begin(), expr.nodes.end(), [](const ExprNode& node) { return !storage_type(node.type).empty(); });
 }
 
 }  // namespace tenon::cuda

@@ -40,6 +40,16 @@ struct Input {
   bool repeats = false;  // one element for a vector
 };
 
+/// Functions that take many instructions: each stands once in the text for each element of a vector.
+int64_t long_functions(const Expr& expr) {
+  return std::count_if(expr.nodes.begin(), expr.nodes.end(), [&](const ExprNode& node) {
+    if (arity_of(node.fn) == 0) return false;
+    const bool whole = compute_type(expr.type_of(node.args[0])) == "i64";
+    if (node.fn == Fn::div || node.fn == Fn::pow || node.fn == Fn::mod || node.fn == Fn::fmod) return whole || node.fn != Fn::div;
+    return node.fn >= Fn::exp && node.fn <= Fn::softplus;
+  });
+}
+
 /// Elements that every operand reads or repeats side by side and whose largest makes 16 bytes.
 int64_t vector_width(const PointwiseProblem& p, const Walk& walk, const std::vector<Input>& inputs) {
   int64_t most = 1;
@@ -49,7 +59,9 @@ int64_t vector_width(const PointwiseProblem& p, const Walk& walk, const std::vec
     if (!last.is(0) && !last.is(1)) return 1;
     if (last.is(1)) most = std::max<int64_t>(most, bits_of(inputs[k].type) / 8);
   }
+  constexpr int64_t kLongFunctions = 16;
   int64_t width = 16 / most;
+  while (width > 4 && width * long_functions(p.expr) > kLongFunctions) width /= 2;
   // One dim: what the vectors leave is done element by element. More: vectors must not cross rows.
   while (walk.dims.size() > 1 && width > 1 && !exact_div(walk.dims.back(), Dim(width))) width /= 2;
   return walk.dims.empty() ? 1 : width;
