@@ -57,7 +57,8 @@ Result<std::vector<tune::CompiledKernel>> compile_kernels(std::span<const tune::
   TENON_TRY(nvrtc, load_nvrtc());
   const std::vector<std::string> options = {"--gpu-architecture=" + device.arch, "--std=c++17", "--ptxas-options=--verbose",
                                             "--device-as-default-execution-space", "--fmad=true"};
-  const std::string compiler = strf("nvrtc {}.{} {}", nvrtc->major, nvrtc->minor, join(options, " "));
+  constexpr int kFacts = 2;  // counts up when what is read from the compiler's words changes: the cache keeps it
+  const std::string compiler = strf("nvrtc {}.{} facts {} {}", nvrtc->major, nvrtc->minor, kFacts, join(options, " "));
   std::vector<tune::CompiledKernel> out(texts.size());
   std::vector<Result<void>> done(texts.size());
   std::atomic<size_t> next = 0, fresh = 0;
