@@ -61,9 +61,17 @@ __device__ __forceinline__ void wait() {
 }
 #endif
 
-// N elements that are loaded and stored at once: 16 bytes at most, aligned to their size.
+// N elements that are loaded and stored together, 16 bytes at once, aligned to the smaller of both.
 template <int BYTES>
 struct Vec;
+template <>
+struct Vec<64> {
+  uint4 v[4];
+};
+template <>
+struct Vec<32> {
+  uint4 v[2];
+};
 template <>
 struct Vec<16> {
   uint4 v;
