@@ -13,6 +13,7 @@ Problem::Problem(PoolProblem p) : kind(std::move(p)) {}
 Problem::Problem(CopyProblem p) : kind(std::move(p)) {}
 Problem::Problem(TransferProblem p) : kind(std::move(p)) {}
 Problem::Problem(AttentionProblem p) : kind(std::move(p)) {}
+Problem::Problem(RecurrentProblem p) : kind(std::move(p)) {}
 Problem::Problem(const Problem&) = default;
 Problem::Problem(Problem&&) noexcept = default;
 Problem& Problem::operator=(const Problem&) = default;
