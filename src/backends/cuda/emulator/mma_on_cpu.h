@@ -188,6 +188,12 @@ inline void load_words(const unsigned long long* from, unsigned long long& a, un
 inline void store_word(unsigned long long* to, unsigned long long word) { *to = word; }
 inline void stop_kernel() { tenon_emulator::block().error = "a kernel stopped itself"; }
 
+inline float exp2_approx(float x) { return exp2f(x); }
+template <class T>
+unsigned pack_pair(float low, float high, T) {
+  return unsigned{T(low).bits} | unsigned{T(high).bits} << 16;
+}
+
 inline void cluster_arrive() {
   ++tenon_emulator::background().arrivals;
   ++tenon_emulator::g_cluster->arrived;
