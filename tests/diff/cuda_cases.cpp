@@ -231,6 +231,29 @@ const std::vector<Row>& rows() {
        "dilations=[1, 1] "
        "epilogue={expr={add(x0:f32, x1:f32)} operands=[[8, 1, 1]]}}",
        {}},
+      // recurrent: sizes that nothing divides, every option, states that come and go, no step at all
+      {"recurrent{seq=3 batch=1 hidden=6 activations=[{kind=sigmoid}, {}, {}]}", {}},
+      {"recurrent{seq=s batch=b hidden=5 has_h=true has_c=true activations=[{kind=sigmoid}, {}, {}]}", {{"s", 4}, {"b", 1}}},
+      {"recurrent{seq=s batch=b hidden=5 has_h=true has_c=true activations=[{kind=sigmoid}, {}, {}]}", {{"s", 2}, {"b", 11}}},
+      {"recurrent{seq=s batch=b hidden=5 has_h=true has_c=true activations=[{kind=sigmoid}, {}, {}]}", {{"s", 0}, {"b", 2}}},
+      {"recurrent{seq=4 batch=3 hidden=7 directions=2 has_lengths=true has_h=true has_c=true has_peepholes=true clip=[0.5] "
+       "activations=[{kind=sigmoid}, {}, {}, {kind=hard_sigmoid alpha=0.2 beta=0.5}, {kind=softsign}, {kind=scaled_tanh alpha=0.9 "
+       "beta=1.1}]}",
+       {}},
+      {"recurrent{seq=3 batch=2 hidden=9 reverse=true batch_first=true input_forget=true has_lengths=true activations=[{kind=sigmoid}, "
+       "{kind=relu}, {kind=softplus}]}",
+       {}},
+      {"recurrent{seq=2 batch=9 hidden=40 batch_first=true directions=2 has_c=true activations=[{kind=sigmoid}, {}, {}, {kind=sigmoid}, "
+       "{}, {}]}",
+       {}},
+      {"recurrent{seq=2 batch=1 hidden=130 activations=[{kind=sigmoid}, {}, {}]}", {}},
+      {"recurrent{kind=gru seq=3 batch=b hidden=12 has_h=true activations=[{kind=sigmoid}, {}]}", {{"b", 9}}},
+      {"recurrent{kind=gru seq=3 batch=2 hidden=5 directions=2 linear_before_reset=true has_bias=true has_h=true clip=[1] "
+       "activations=[{kind=sigmoid}, {}, {kind=affine alpha=0.3 beta=0.5}, {kind=leaky_relu alpha=0.1}]}",
+       {}},
+      {"recurrent{kind=gru seq=4 batch=1 hidden=8 reverse=true has_lengths=true activations=[{kind=sigmoid}, {kind=elu alpha=0.7}]}", {}},
+      {"recurrent{kind=rnn seq=5 batch=2 hidden=6 activations=[{}]}", {}},
+      {"recurrent{kind=rnn seq=3 batch=b hidden=150 reverse=true activations=[{kind=thresholded_relu alpha=0.1}]}", {{"b", 1}}},
   };
   return list;
 }
@@ -295,6 +318,8 @@ std::optional<engine::Problem> retyped(const engine::Problem& problem, DType typ
     change(index->type);
   } else if (auto* resize = std::get_if<engine::ResizeProblem>(&out.kind)) {
     change(resize->type);
+  } else if (auto* recurrent = std::get_if<engine::RecurrentProblem>(&out.kind)) {
+    change(recurrent->type);
   } else if (auto* pointwise = std::get_if<engine::PointwiseProblem>(&out.kind)) {
     for (ExprNode& node : pointwise->expr.nodes) change(node.type);
   } else {

@@ -19,6 +19,7 @@ void Source::add_options(Verb& verb, bool with_shapes) {
   verb.option("--bf16", &bf16, "the same with bfloat16");
   verb.option("--timing-cache", &timing_cache, "file of kernel timings to choose by; what this build measures is added");
   verb.option("--no-tune", &no_tune, "measure no kernels on this machine's GPU: choose by the timings, else by a model of the device");
+  verb.option("--strict", &strict, "an error, not a warning, where steps of a GPU's plan would run on the host");
   verb.option("--disable-pass", &disabled_passes, "passes to leave out, with commas", {.commas = true});
   verb.option("--stop-after", &stop_after, "the pass after which the pipeline ends");
 }
@@ -48,6 +49,7 @@ Result<Bytes> build(const Source& source) {
   if (source.fp16 && source.bf16) return fail("--fp16 and --bf16 exclude each other");
   if (source.fp16) options.precision = "fp16";
   if (source.bf16) options.precision = "bf16";
+  options.strict = source.strict;
   options.input_dims = std::move(shapes);
   options.tune = !source.no_tune;
   options.timing_cache = source.timing_cache;
