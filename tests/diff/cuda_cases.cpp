@@ -252,6 +252,9 @@ const std::vector<Row>& rows() {
        "activations=[{kind=sigmoid}, {}, {kind=affine alpha=0.3 beta=0.5}, {kind=leaky_relu alpha=0.1}]}",
        {}},
       {"recurrent{kind=gru seq=4 batch=1 hidden=8 reverse=true has_lengths=true activations=[{kind=sigmoid}, {kind=elu alpha=0.7}]}", {}},
+      {"recurrent{seq=2 batch=8 hidden=1500 activations=[{kind=sigmoid}, {}, {}]}", {}},
+      {"recurrent{seq=2 batch=1 hidden=1023 directions=2 activations=[{kind=sigmoid}, {}, {}, {kind=sigmoid}, {}, {}]}", {}},
+      {"recurrent{kind=gru seq=2 batch=b hidden=2000 directions=2 activations=[{kind=sigmoid}, {}, {kind=sigmoid}, {}]}", {{"b", 9}}},
       {"recurrent{kind=rnn seq=5 batch=2 hidden=6 activations=[{}]}", {}},
       {"recurrent{kind=rnn seq=3 batch=b hidden=150 reverse=true activations=[{kind=thresholded_relu alpha=0.1}]}", {{"b", 1}}},
   };

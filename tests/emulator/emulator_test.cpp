@@ -182,6 +182,18 @@ TEST_P(Emulated, AgreesWithTheReference) {
   check_all();
 }
 
+/// Rows of R that registers do not hold lie in shared memory, and in L2 where that is too small.
+class EmulatedSmallDevice : public Emulated {};
+TEST_P(EmulatedSmallDevice, AgreesWithTheReference) {
+  const std::vector<CudaCase> cases = cuda_cases(GetParam());
+  device_.unit_registers = 14336;  // for eight batch rows at a time
+  add(cases);
+  device_.unit_registers = 8192, device_.shared_bytes = 4096;
+  add(cases);
+  check_all();
+}
+INSTANTIATE_TEST_SUITE_P(Kinds, EmulatedSmallDevice, ::testing::Values("recurrent"));
+
 INSTANTIATE_TEST_SUITE_P(Kinds, Emulated, ::testing::ValuesIn(kCudaKinds), [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

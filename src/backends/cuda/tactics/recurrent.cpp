@@ -17,7 +17,10 @@ using engine::RecurrentProblem;
 constexpr int64_t kFewestUnits = 4, kMostUnits = 32;  // of a block, a warp each
 constexpr int64_t kMostRows = 8;                      // batch rows at a time
 constexpr int64_t kOtherRegisters = 72;               // of a thread, beside R and the sums
-constexpr int64_t kStaticShared = 48 << 10;           // of a block on any device
+
+/// What a block may use, also of a device that nothing is known of.
+int64_t shared_of(const engine::DeviceFacts& device) { return device.shared_bytes > 0 ? device.shared_bytes : 48 << 10; }
+int64_t registers_of(const engine::DeviceFacts& device) { return device.unit_registers > 0 ? device.unit_registers : 65536; }
 
 /// How the grid shares the layer.
 struct Spread {
@@ -36,11 +39,11 @@ Spread spread_of(const RecurrentProblem& p, const engine::DeviceFacts& device) {
   s.units = std::max(kFewestUnits, (s.hidden + most_blocks - 1) / most_blocks);
   s.blocks = (s.hidden + s.units - 1) / s.units;
   s.vectors = (s.hidden + 127) / 128;
-  const int64_t shared = std::max(device.shared_bytes, kStaticShared);
+  const int64_t shared = shared_of(device);
   const auto batch = p.batch.constant();
   s.rows = 1;
   while (s.rows < kMostRows && s.rows < batch.value_or(kMostRows)) s.rows *= 2;
-  const int64_t registers = std::min<int64_t>(255, 65536 / s.threads() / 8 * 8);
+  const int64_t registers = std::min<int64_t>(255, registers_of(device) / s.threads() / 8 * 8);
   while (s.rows > 1 && (s.state_bytes() > shared || s.rows * 4 + kOtherRegisters > registers)) s.rows /= 2;
   const int64_t held = 4 * s.vectors * s.gates, sums = s.rows * (s.gates == 3 ? 4 : s.gates);
   s.in_registers = held + sums + kOtherRegisters <= registers;
@@ -59,7 +62,7 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
   const Spread s = spread_of(*p, device);
   if (s.units > kMostUnits || s.blocks * p->directions > device.units)
     return engine::no("has more hidden units than the device's blocks hold at once");
-  if (s.state_bytes() > std::max(device.shared_bytes, kStaticShared)) return engine::no("a state is larger than shared memory");
+  if (s.state_bytes() > shared_of(device)) return engine::no("a state is larger than shared memory");
   return {};
 }
 
