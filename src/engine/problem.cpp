@@ -13,6 +13,14 @@ Problem::Problem(PoolProblem p) : kind(std::move(p)) {}
 Problem::Problem(CopyProblem p) : kind(std::move(p)) {}
 Problem::Problem(TransferProblem p) : kind(std::move(p)) {}
 Problem::Problem(AttentionProblem p) : kind(std::move(p)) {}
+std::vector<Dim> AttentionProblem::out_dims() const {
+  const std::vector<Dim> dims = {batch, heads, tq, dv};
+  if (perm.size() != dims.size()) return dims;
+  std::vector<Dim> out;
+  for (const int64_t from : perm) out.push_back(from >= 0 && from < 4 ? dims[static_cast<size_t>(from)] : Dim(1));
+  return out;
+}
+
 Problem::Problem(const Problem&) = default;
 Problem::Problem(Problem&&) noexcept = default;
 Problem& Problem::operator=(const Problem&) = default;

@@ -185,15 +185,37 @@ Dim mod(const Dim& a, const Dim& b) {
   return opaque(DimAtom::Kind::mod, "mod", a, b);
 }
 
+namespace {
+
+/// The min or max that the dim is, and nothing else; else null.
+const DimAtom* extreme(const Dim& dim, DimAtom::Kind kind) {
+  if (dim.constant_term() != 0 || dim.terms().size() != 1) return nullptr;
+  const Dim::Term& term = dim.terms()[0];
+  return term.factor == 1 && term.atoms.size() == 1 && term.atoms[0]->kind == kind ? term.atoms[0].get() : nullptr;
+}
+
+/// Whether a <= b holds by form: max(min(x, 512), x) is x.
+bool never_above(const Dim& a, const Dim& b) {
+  if (const Dim difference = a - b; difference.is_constant()) return difference.constant_term() <= 0;
+  if (const DimAtom* most = extreme(a, DimAtom::Kind::max)) return never_above(most->a, b) && never_above(most->b, b);
+  if (const DimAtom* least = extreme(b, DimAtom::Kind::min)) return never_above(a, least->a) && never_above(a, least->b);
+  if (const DimAtom* least = extreme(a, DimAtom::Kind::min))
+    if (never_above(least->a, b) || never_above(least->b, b)) return true;
+  if (const DimAtom* most = extreme(b, DimAtom::Kind::max)) return never_above(a, most->a) || never_above(a, most->b);
+  return false;
+}
+
+}  // namespace
+
 Dim min(const Dim& a, const Dim& b) {
-  const Dim difference = a - b;
-  if (difference.is_constant()) return difference.constant_ <= 0 ? a : b;
+  if (never_above(a, b)) return a;
+  if (never_above(b, a)) return b;
   return to_string(a) < to_string(b) ? opaque(DimAtom::Kind::min, "min", a, b) : opaque(DimAtom::Kind::min, "min", b, a);
 }
 
 Dim max(const Dim& a, const Dim& b) {
-  const Dim difference = a - b;
-  if (difference.is_constant()) return difference.constant_ >= 0 ? a : b;
+  if (never_above(a, b)) return b;
+  if (never_above(b, a)) return a;
   return to_string(a) < to_string(b) ? opaque(DimAtom::Kind::max, "max", a, b) : opaque(DimAtom::Kind::max, "max", b, a);
 }
 

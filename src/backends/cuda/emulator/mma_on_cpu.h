@@ -179,6 +179,12 @@ void mma_m16n8k16(float (&sum)[4], const unsigned (&x)[4], const unsigned (&y)[2
   }
 }
 
+inline float exp2_approx(float x) { return exp2f(x); }
+template <class T>
+unsigned pack_pair(float low, float high, T) {
+  return unsigned{T(low).bits} | unsigned{T(high).bits} << 16;
+}
+
 inline void cluster_arrive() {
   ++tenon_emulator::background().arrivals;
   ++tenon_emulator::g_cluster->arrived;

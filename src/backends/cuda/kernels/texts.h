@@ -8,8 +8,9 @@ extern const std::string_view kPrelude;  // prelude.cuh: before every text
 extern const std::string_view kScalar;   // scalar.cuh: where a text says fn::
 extern const std::string_view kFold;     // fold.cuh: where a text says fold::
 extern const std::string_view kH100, kA100;
-extern const std::string_view kPtx;      // ptx.cuh
-extern const std::string_view kVectors;  // vectors.cuh
-extern const std::string_view kProduct;  // product.cuh; needs kPtx and kVectors before it
+extern const std::string_view kPtx;        // ptx.cuh
+extern const std::string_view kVectors;    // vectors.cuh
+extern const std::string_view kProduct;    // product.cuh; needs kPtx and kVectors before it
+extern const std::string_view kAttention;  // attention.cuh; needs the same
 
 }  // namespace tenon::cuda
