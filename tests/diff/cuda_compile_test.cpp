@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "backends/cuda/jit/compile.h"
+#include "backends/cuda/tactics/facts.h"
 #include "backends/cuda/tactics/tactics.h"
 #include "tests/diff/cuda_cases.h"
 #include "tune/tactic.h"
@@ -9,14 +10,12 @@
 namespace tenon {
 namespace {
 
-engine::DeviceFacts device_of(std::string_view arch) { return {.name = "test", .arch = std::string(arch), .units = 132, .launch_us = 0.6}; }
-
 class CudaCompile : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(CudaCompile, WithoutSpills) {
   const std::vector<CudaCase> cases = cuda_cases(GetParam());
   for (const std::string_view arch : {"sm_80", "sm_90"}) {
-    const engine::DeviceFacts device = device_of(arch);
+    const engine::DeviceFacts device = *cuda::facts_of(arch);
     tune::CodeStore code;
     for (const CudaCase& one : cases)
       for (const tune::Tactic& tactic : cuda::backend().tactics) {

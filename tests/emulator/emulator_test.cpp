@@ -5,6 +5,7 @@
 #include <cstring>
 #include <random>
 
+#include "backends/cuda/tactics/facts.h"
 #include "backends/cuda/tactics/tactics.h"
 #include "engine/reference_api.h"
 #include "tensor/convert.h"
@@ -131,7 +132,7 @@ class Emulated : public ::testing::TestWithParam<const char*> {
     return std::nullopt;
   }
 
-  engine::DeviceFacts device_{.name = "test", .arch = "sm_90", .units = 132, .launch_us = 0.6};
+  engine::DeviceFacts device_ = *cuda::facts_of("sm_90");
   tune::CodeStore code_;
   std::vector<Built> built_;
 };

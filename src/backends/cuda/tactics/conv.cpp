@@ -117,7 +117,7 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
 template <bool kTensorCores>
 double estimate(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const ProductSpec spec = spec_of(*problem.as<ConvProblem>(), kTensorCores);
-  return product_us(spec, choose_tile(spec, device), device);
+  return product_us(spec, device);
 }
 
 template <bool kTensorCores>
@@ -131,9 +131,14 @@ Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCt
   return write_product(w, spec, ctx);
 }
 
+template <bool kTensorCores>
+std::vector<std::string> configs(const engine::Problem& problem, const engine::DeviceFacts& device) {
+  return product_configs(spec_of(*problem.as<ConvProblem>(), kTensorCores), device);
+}
+
 }  // namespace
 
-tune::Tactic conv_mma() { return {"conv_mma", supports<true>, estimate<true>, build<true>}; }
-tune::Tactic conv_f32() { return {"conv_f32", supports<false>, estimate<false>, build<false>}; }
+tune::Tactic conv_mma() { return {"conv_mma", supports<true>, estimate<true>, build<true>, configs<true>}; }
+tune::Tactic conv_f32() { return {"conv_f32", supports<false>, estimate<false>, build<false>, configs<false>}; }
 
 }  // namespace tenon::cuda

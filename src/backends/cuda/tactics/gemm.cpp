@@ -95,7 +95,7 @@ template <bool kTensorCores>
 double estimate(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const GemmProblem& original = *problem.as<GemmProblem>();
   const ProductSpec spec = spec_of(folded(original), original, kTensorCores);
-  return product_us(spec, choose_tile(spec, device), device);
+  return product_us(spec, device);
 }
 
 template <bool kTensorCores>
@@ -103,9 +103,15 @@ Result<engine::Kernel> build_kernel(const engine::Problem& problem, const tune::
   return build(*problem.as<GemmProblem>(), kTensorCores, ctx);
 }
 
+template <bool kTensorCores>
+std::vector<std::string> configs(const engine::Problem& problem, const engine::DeviceFacts& device) {
+  const GemmProblem& original = *problem.as<GemmProblem>();
+  return product_configs(spec_of(folded(original), original, kTensorCores), device);
+}
+
 }  // namespace
 
-tune::Tactic gemm_mma() { return {"gemm_mma", supports<true>, estimate<true>, build_kernel<true>}; }
-tune::Tactic gemm_f32() { return {"gemm_f32", supports<false>, estimate<false>, build_kernel<false>}; }
+tune::Tactic gemm_mma() { return {"gemm_mma", supports<true>, estimate<true>, build_kernel<true>, configs<true>}; }
+tune::Tactic gemm_f32() { return {"gemm_f32", supports<false>, estimate<false>, build_kernel<false>, configs<false>}; }
 
 }  // namespace tenon::cuda
