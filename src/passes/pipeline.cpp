@@ -24,6 +24,8 @@ constexpr Pass kTarget[] = {
     {.name = "recognise_layer_norm", .run = recognise_layer_norm, .target_pass = true},
     {.name = "recognise_attention", .run = recognise_attention, .target_pass = true},
     {.name = "merge_siblings", .run = merge_siblings, .target_pass = true},
+    // Behind both: heads are parts of one wide product.
+    {.name = "absorb_views", .run = absorb_views, .target_pass = true},
     // Before fusing: a Transpose between a convolution and its activation would keep them apart.
     {.name = "use_channels_last", .run = use_channels_last, .target_pass = true},
     // Behind what looks at operators alone, before fusing: casts join the arithmetic.

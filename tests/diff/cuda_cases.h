@@ -12,6 +12,6 @@ struct CudaCase {
 /// Those of a kind ("norm"): lines of bench/problems in all float types, small ones with symbols and with what models rarely have,
 /// every function of expressions on every type.
 std::vector<CudaCase> cuda_cases(std::string_view kind);
-inline constexpr const char* kCudaKinds[] = {"copy", "norm", "pointwise", "pool", "reduce"};
+inline constexpr const char* kCudaKinds[] = {"attention", "copy", "norm", "pointwise", "pool", "reduce"};
 
 }  // namespace tenon
