@@ -30,6 +30,8 @@ constexpr Pass kTarget[] = {
     {.name = "use_channels_last", .run = use_channels_last, .target_pass = true},
     // Behind what looks at operators alone, before fusing: casts join the arithmetic.
     {.name = "lower_precision", .run = lower_precision, .target_pass = true},
+    // What each user cast for itself is one value now: it can join what makes it.
+    {.name = "merge_common", .run = merge_common, .target_pass = true},
     // Every target runs arithmetic inside the kernel before it; which operators take it is a flag of their rows.
     {.name = "fuse_pointwise", .run = fuse_pointwise, .target_pass = true},
     {.name = "merge_common", .run = merge_common, .target_pass = true},
