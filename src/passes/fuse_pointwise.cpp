@@ -129,8 +129,9 @@ bool makes_anchor_result(const Rewriter& rw, ValueId id) {
 /// An anchor's result under other dims would keep arithmetic away from it: that runs on the result as it is, and the view comes behind.
 std::optional<Values> move_view_behind(Rewriter& rw, const Node& outer) {
   const Fact& out = rw.fact(outer.out[0]);
-  if (outer.out.size() != 1 || !out.has_rank() ||
-      std::any_of(outer.in.begin(), outer.in.end(), [&](ValueId id) { return makes_anchor_result(rw, id); }))
+  if (outer.out.size() != 1 || !out.has_rank() || std::any_of(outer.in.begin(), outer.in.end(), [&](ValueId id) {
+        return makes_anchor_result(rw, id) && rw.uses(id) == count_in(outer.in, id);
+      }))
     return std::nullopt;
   for (const ValueId id : outer.in) {
     const Node* view = rw.uses(id) == count_in(outer.in, id) ? rw.maker_of(id) : nullptr;
