@@ -1,5 +1,7 @@
 #include "engine/problem.h"
 
+#include <algorithm>
+
 namespace tenon::engine {
 
 Problem::Problem() = default;
@@ -13,6 +15,15 @@ Problem::Problem(PoolProblem p) : kind(std::move(p)) {}
 Problem::Problem(CopyProblem p) : kind(std::move(p)) {}
 Problem::Problem(TransferProblem p) : kind(std::move(p)) {}
 Problem::Problem(AttentionProblem p) : kind(std::move(p)) {}
+Problem::Problem(SeriesProblem p) : kind(std::move(p)) {}
+Problem::Problem(IndexProblem p) : kind(std::move(p)) {}
+Problem::Problem(ResizeProblem p) : kind(std::move(p)) {}
+Problem::Problem(const Problem&) = default;
+Problem::Problem(Problem&&) noexcept = default;
+Problem& Problem::operator=(const Problem&) = default;
+Problem& Problem::operator=(Problem&&) noexcept = default;
+Problem::~Problem() = default;
+
 std::vector<Dim> AttentionProblem::out_dims() const {
   const std::vector<Dim> dims = {batch, heads, tq, dv};
   if (perm.size() != dims.size()) return dims;
@@ -20,12 +31,6 @@ std::vector<Dim> AttentionProblem::out_dims() const {
   for (const int64_t from : perm) out.push_back(from >= 0 && from < 4 ? dims[static_cast<size_t>(from)] : Dim(1));
   return out;
 }
-
-Problem::Problem(const Problem&) = default;
-Problem::Problem(Problem&&) noexcept = default;
-Problem& Problem::operator=(const Problem&) = default;
-Problem& Problem::operator=(Problem&&) noexcept = default;
-Problem::~Problem() = default;
 
 namespace {
 
@@ -69,6 +74,40 @@ Result<Problem> bind(const Problem& problem, const DimValues& values) {
     return {};
   }));
   return out;
+}
+
+bool reads(const Problem& problem, size_t i, size_t inputs) {
+  if (problem.as<SeriesProblem>()) return false;
+  if (problem.as<CopyProblem>() || problem.as<ResizeProblem>()) return i == 0;
+  if (const auto* reduce = problem.as<ReduceProblem>()) return i == 0 || i + reduce->epilogue.operands.size() >= inputs;
+  const auto* index = problem.as<IndexProblem>();
+  if (!index) return true;
+  const auto at = static_cast<int64_t>(i);
+  return index->fill == at || std::any_of(index->pieces.begin(), index->pieces.end(), [&](const IndexPiece& piece) {
+           return piece.source == at ||
+                  std::any_of(piece.terms.begin(), piece.terms.end(), [&](const IndexTerm& term) { return term.indices == at; });
+         });
+}
+
+Result<void> check_sizes(const Problem& bound, const Dims& out) {
+  const auto broadcasts = [&](const Shape& operand) -> Result<void> {
+    const auto dims = operand.constant();
+    if (!dims || dims->size() > out.size()) return {};
+    for (size_t d = 0; d < dims->size(); ++d) {
+      const int64_t size = (*dims)[d], to = out[out.size() - dims->size() + d];
+      if (size != 1 && size != to) return fail("an operand of {} does not broadcast to {}", tenon::to_string(*dims), tenon::to_string(out));
+    }
+    return {};
+  };
+  if (const auto* pointwise = bound.as<PointwiseProblem>())
+    for (const Shape& operand : pointwise->in) TENON_OK(broadcasts(operand));
+  if (const Epilogue* epilogue = epilogue_of(bound))
+    for (const Shape& operand : epilogue->operands) TENON_OK(broadcasts(operand));
+  if (const auto* index = bound.as<IndexProblem>())
+    for (size_t i = 1; i < index->agree.size(); i += 2)
+      if (index->agree[i - 1].constant() != index->agree[i].constant())
+        return fail("sizes {} and {} differ that have to agree", tenon::to_string(index->agree[i - 1]), tenon::to_string(index->agree[i]));
+  return {};
 }
 
 Epilogue* epilogue_of(Problem& problem) {

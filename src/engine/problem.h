@@ -224,6 +224,110 @@ struct CopyProblem {
                                              Field{3, "offset", &CopyProblem::offset}, Field{4, "strides", &CopyProblem::strides}};
 };
 
+/// Integers that follow from sizes alone, without an input: out[i] = values[i], and behind them last + step, last + 2 step, …
+struct SeriesProblem {
+  DType type = DType::i64;
+  Shape shape;
+  std::vector<Dim> values;  // at least one
+  Dim step;
+  static constexpr std::string_view kName = "series";
+  static constexpr auto kFields = std::tuple{Field{1, "type", &SeriesProblem::type}, Field{2, "shape", &SeriesProblem::shape},
+                                             Field{3, "values", &SeriesProblem::values}, Field{4, "step", &SeriesProblem::step}};
+};
+
+/// What becomes of a coordinate that lies outside of [0, size): none lies there; the fill element stands in its place; the nearest inside;
+/// mirrored at the first and last; modulo size.
+enum class Outside : uint8_t { never, fill, edge, reflect, wrap };
+constexpr auto enum_names(Outside) { return std::array<std::string_view, 5>{"never", "fill", "edge", "reflect", "wrap"}; }
+
+/// A coordinate of the source that is more than a stride: start + sum_d i_d · steps_d, or, with indices, the element of that input which
+/// lies there (negative: from the end; it has to be inside).
+struct IndexTerm {
+  Dim start;
+  std::vector<Dim> steps;
+  int64_t indices = -1;  // an input
+  Outside outside = Outside::never;
+  Dim size, stride;  // of the source's dim; the stride in elements
+  static constexpr std::string_view kName = "IndexTerm";
+  static constexpr auto kFields =
+      std::tuple{Field{1, "start", &IndexTerm::start},     Field{2, "steps", &IndexTerm::steps}, Field{3, "indices", &IndexTerm::indices},
+                 Field{4, "outside", &IndexTerm::outside}, Field{5, "size", &IndexTerm::size},   Field{6, "stride", &IndexTerm::stride}};
+};
+/// out[i] = source[offset + sum_d i_d · strides_d + sum of coordinates · their strides], i counted from the piece's first along the axis.
+struct IndexPiece {
+  int64_t source = 0;  // an input
+  Dim first, offset;
+  std::vector<Dim> strides;
+  std::vector<IndexTerm> terms;
+  static constexpr std::string_view kName = "IndexPiece";
+  static constexpr auto kFields =
+      std::tuple{Field{1, "source", &IndexPiece::source}, Field{2, "first", &IndexPiece::first}, Field{3, "offset", &IndexPiece::offset},
+                 Field{4, "strides", &IndexPiece::strides}, Field{5, "terms", &IndexPiece::terms}};
+};
+/// Elements moved to where index expressions say: gathers, concatenations, padding, repetition. The pieces follow each other along the
+/// axis, each up to where the next begins. out is dense, of `shape`. Inputs that no piece, no indices and no fill name are not read.
+struct IndexProblem {
+  DType type = DType::f32, index_type = DType::i64;
+  Shape shape;
+  int64_t axis = 0;
+  std::vector<IndexPiece> pieces;
+  int64_t fill = -1;       // an input of one element; -1: zero
+  std::vector<Dim> agree;  // pairs of sizes that have to be equal in a run
+  static constexpr std::string_view kName = "index";
+  static constexpr auto kFields = std::tuple{Field{1, "type", &IndexProblem::type},     Field{2, "index_type", &IndexProblem::index_type},
+                                             Field{3, "shape", &IndexProblem::shape},   Field{4, "axis", &IndexProblem::axis},
+                                             Field{5, "pieces", &IndexProblem::pieces}, Field{6, "fill", &IndexProblem::fill},
+                                             Field{7, "agree", &IndexProblem::agree}};
+};
+
+enum class ResizeMode : uint8_t { nearest, linear, cubic };
+constexpr auto enum_names(ResizeMode) { return std::array<std::string_view, 3>{"nearest", "linear", "cubic"}; }
+enum class CoordinateTransform : uint8_t {
+  half_pixel,
+  half_pixel_symmetric,
+  pytorch_half_pixel,
+  align_corners,
+  asymmetric,
+  tf_half_pixel_for_nn,
+  tf_crop_and_resize
+};
+constexpr auto enum_names(CoordinateTransform) {
+  return std::array<std::string_view, 7>{"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+                                         "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
+}
+enum class NearestMode : uint8_t { round_prefer_floor, round_prefer_ceil, floor, ceil };
+constexpr auto enum_names(NearestMode) {
+  return std::array<std::string_view, 4>{"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
+}
+/// ONNX Resize-19, along every dim: x of shape `in` → `out`. scales: of each dim, 0: out / in. by_sizes: the length before rounding is
+/// that of out, else scale · in. roi: begins, then ends (tf_crop_and_resize).
+struct ResizeProblem {
+  DType type = DType::f32;
+  Shape in, out;
+  std::vector<double> scales;
+  bool by_sizes = false;
+  ResizeMode mode = ResizeMode::nearest;
+  CoordinateTransform coordinate_transform = CoordinateTransform::half_pixel;
+  NearestMode nearest_mode = NearestMode::round_prefer_floor;
+  bool antialias = false, exclude_outside = false;
+  double cubic_coeff_a = -0.75, extrapolation_value = 0;
+  std::vector<double> roi;
+  static constexpr std::string_view kName = "resize";
+  static constexpr auto kFields = std::tuple{Field{1, "type", &ResizeProblem::type},
+                                             Field{2, "in", &ResizeProblem::in},
+                                             Field{3, "out", &ResizeProblem::out},
+                                             Field{4, "scales", &ResizeProblem::scales},
+                                             Field{5, "by_sizes", &ResizeProblem::by_sizes},
+                                             Field{6, "mode", &ResizeProblem::mode},
+                                             Field{7, "coordinate_transform", &ResizeProblem::coordinate_transform},
+                                             Field{8, "nearest_mode", &ResizeProblem::nearest_mode},
+                                             Field{9, "antialias", &ResizeProblem::antialias},
+                                             Field{10, "exclude_outside", &ResizeProblem::exclude_outside},
+                                             Field{11, "cubic_coeff_a", &ResizeProblem::cubic_coeff_a},
+                                             Field{12, "extrapolation_value", &ResizeProblem::extrapolation_value},
+                                             Field{13, "roi", &ResizeProblem::roi}};
+};
+
 /// The same bytes in another memory space.
 struct TransferProblem {
   Dim bytes;
@@ -242,7 +346,7 @@ struct ReferenceProblem {
 };
 
 using ProblemKind = std::variant<ReferenceProblem, GemmProblem, ConvProblem, PointwiseProblem, ReduceProblem, NormProblem, PoolProblem,
-                                 CopyProblem, TransferProblem, AttentionProblem>;
+                                 CopyProblem, TransferProblem, AttentionProblem, SeriesProblem, IndexProblem, ResizeProblem>;
 struct Problem {
   ProblemKind kind;
   Problem();
@@ -256,6 +360,9 @@ struct Problem {
   Problem(CopyProblem p);
   Problem(TransferProblem p);
   Problem(AttentionProblem p);
+  Problem(SeriesProblem p);
+  Problem(IndexProblem p);
+  Problem(ResizeProblem p);
   Problem(const Problem&);  // out of line: a variant's members cost every including file a second of compile time
   Problem(Problem&&) noexcept;
   Problem& operator=(const Problem&);
@@ -275,6 +382,12 @@ std::string to_string(const Problem& problem);
 void collect_symbols(const Problem& problem, std::vector<std::string>& names);
 /// The problem with numbers in place of dims.
 Result<Problem> bind(const Problem& problem, const DimValues& values);
+/// Whether a kernel of the problem looks at input `i` of a step that has `inputs`. Sizes, axes and positions that the problem holds as
+/// numbers stay inputs of the step and are not read.
+bool reads(const Problem& problem, size_t i, size_t inputs);
+/// What must hold of the numbers of a bound problem before a kernel runs, which would read behind the end of an operand otherwise:
+/// operands broadcast to the result's dims, sizes agree. `out`: the dims of output 0.
+Result<void> check_sizes(const Problem& bound, const Dims& out);
 /// The epilogue of a kind that has one, else null.
 Epilogue* epilogue_of(Problem& problem);
 const Epilogue* epilogue_of(const Problem& problem);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lower/demand.h"
 #include "ops/if.h"
 #include "ops/loop.h"
 #include "ops/pointwise.h"
@@ -29,8 +30,10 @@ class BodyLowering {
   Result<Body> run() {
     add_inputs();
     want_outputs();
+    demand_.emplace(graph_, known_);
     for (const ir::NodeId id : graph_.order) {
       const Node& node = graph_[id];
+      if (!demand_->wants(node)) continue;
       auto done = lower_node(node);
       if (!done.ok()) return std::move(done.error()).within(strf("lowering '{}' ({})", origin_text(node), node.op.name()));
     }
@@ -69,12 +72,7 @@ class BodyLowering {
     for (size_t i = 0; i < graph_.outputs.size(); ++i) wanted_.try_emplace(base_of(graph_.outputs[i].value), static_cast<int64_t>(i));
   }
 
-  bool sizes_known(const ValueType& type) const {
-    if (!type.is_tensor() || !type.shape.has_rank() || type.dtype == DType::str) return false;
-    std::vector<std::string> names;
-    for (const Dim& dim : type.shape.dims()) dim.collect(names);
-    return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return known_.contains(name); });
-  }
+  bool sizes_known(const ValueType& type) const { return has_sizes(type, known_); }
 
   int64_t add_buffer(Buffer buffer) {
     body_.buffers.push_back(std::move(buffer));
@@ -113,20 +111,36 @@ class BodyLowering {
       const int64_t buffer = add_buffer({.name = graph_[value].name, .kind = BufferKind::weight, .space = space, .index = row});
       return places_[{value, space}] = Operand{.buffer = buffer, .type = graph_[value].fact.type};
     }
+    if (demand_->knows(value)) return series(value, space);
     for (int64_t other = 0; other < 64; ++other)
       if (const auto at = places_.find({value, other}); at != places_.end()) return transfer(value, at->second, other, space);
     return fail("the value '{}' is used before it is computed", graph_[value].name);
   }
 
+  /// A step that writes known contents where they are read.
+  Operand series(ValueId value, int64_t space) {
+    const Fact& fact = graph_[value].fact;
+    Step step{.name = strf("sizes {}", graph_[value].name), .device = space};
+    step.problem = engine::SeriesProblem{.type = fact.dtype(), .shape = fact.shape(), .values = *fact.elems};
+    open_segment(step.device);
+    step.out = {make_place(value, space)};
+    add_step(std::move(step));
+    return places_[{value, space}];
+  }
+
   /// A copy step between two spaces, on the queue of the device that is no host.
   Operand transfer(ValueId value, const Operand& from, int64_t from_space, int64_t to_space) {
-    Step step{.name = strf("copy {}", graph_[value].name), .device = from_space == kHost ? to_space : from_space};
+    const int64_t device = from_space == kHost ? to_space : from_space;
+    open_segment(device);
+    const Operand to = make_place(value, to_space);
+    add_transfer(graph_[value].name, from, to, device);
+    return to;
+  }
+  void add_transfer(const std::string& name, const Operand& from, const Operand& to, int64_t device) {
+    Step step{.name = strf("copy {}", name), .device = device, .in = {from}, .out = {to}};
     step.problem = engine::TransferProblem{bytes_dim(from.type)};
-    step.in = {from};
-    open_segment(step.device);
-    step.out = {make_place(value, to_space)};
+    open_segment(device);
     add_step(std::move(step));
-    return places_[{value, to_space}];
   }
 
   // Steps.
@@ -184,7 +198,10 @@ class BodyLowering {
     const bool inputs_known = std::all_of(node.in.begin(), node.in.end(), [&](ValueId v) {
       return v == ValueId::none || weights_.is_static(graph_, v) || sizes_known(graph_[v].fact.type);
     });
-    if (outputs_known && inputs_known) return lower_step(node);
+    if (outputs_known && inputs_known) {
+      TENON_TRY(shown, lower_piece(node));
+      return shown ? Result<void>() : lower_step(node);
+    }
     return lower_dynamic(node);
   }
 
@@ -203,12 +220,39 @@ class BodyLowering {
     return kHost;
   }
 
+  /// A copy of elements that lie side by side in its input is a view of them, if kernels can load vectors from where it begins.
+  Result<bool> lower_piece(const Node& node) {
+    constexpr int64_t kAligned = 16;
+    const int64_t space = std::max<int64_t>(node.device, 0);
+    if (node.out.size() != 1 || (space == kHost && wanted_.contains(node.out[0]))) return false;
+    TENON_TRY(problem, problem_of(graph_, node));
+    const auto* copy = problem.as<engine::CopyProblem>();
+    if (!copy || bits_of(copy->type) < 8) return false;
+    Dim dense(1);
+    for (int64_t d = copy->shape.rank(); d-- > 0; dense = dense * copy->shape[d])
+      if (!(copy->shape[d] == Dim(1)) && !(copy->strides[static_cast<size_t>(d)] == dense)) return false;
+    const Dim offset = copy->offset * Dim(bits_of(copy->type) / 8);
+    if (!exact_div(offset, Dim(kAligned))) return false;
+    TENON_TRY(from, place(node.in[0], space));
+    const BufferKind kind = body_.buffers[static_cast<size_t>(from.buffer)].kind;
+    if (kind != BufferKind::arena && kind != BufferKind::weight) return false;
+    Operand view = from;
+    view.offset = view.offset + offset;
+    view.type = graph_[node.out[0]].fact.type;
+    places_[{node.out[0], space}] = view;
+    return true;
+  }
+
   Result<void> lower_step(const Node& node) {
     Step step{.name = origin_text(node), .device = std::max<int64_t>(node.device, 0)};
     TENON_TRY(problem, problem_of(graph_, node));
     step.problem = std::move(problem);
-    for (const ValueId in : node.in) {
-      TENON_TRY(operand, place(in, step.device));
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      if (!engine::reads(step.problem, i, node.in.size())) {
+        step.in.emplace_back();
+        continue;
+      }
+      TENON_TRY(operand, place(node.in[i], step.device));
       step.in.push_back(operand);
     }
     if (step.device != kHost) mark_static(step);
@@ -310,6 +354,16 @@ class BodyLowering {
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
       const ir::Port& port = graph_.outputs[i];
       const ValueType& type = graph_[port.value].fact.type;
+      // From a device straight into the port's memory, views too.
+      const bool away = !places_.contains({port.value, kHost}) && sizes_known(type);
+      if (const int64_t space = any_space(port.value); away && space != kHost) {
+        const Operand from = places_[{port.value, space}];
+        const Operand shown{.buffer = add_buffer({.name = port.name, .kind = BufferKind::output, .index = static_cast<int64_t>(i)}),
+                            .type = type};
+        add_transfer(port.name, from, shown, space);
+        body_.outputs.push_back({port.name, type, shown});
+        continue;
+      }
       TENON_TRY(operand, place(port.value, kHost));
       Operand shown = operand;
       if (body_.buffers[static_cast<size_t>(operand.buffer)].kind ==
@@ -336,6 +390,7 @@ class BodyLowering {
   const Graph& graph_;
   Weights& weights_;
   std::set<std::string> known_;
+  std::optional<Demand> demand_;
   Body body_;
   std::map<std::pair<ValueId, int64_t>, Operand> places_;
   std::map<ValueId, int64_t> wanted_;

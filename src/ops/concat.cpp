@@ -43,6 +43,27 @@ Result<Facts> infer(const Concat& op, std::span<const Fact> in, InferCtx& ctx) {
   return Facts{std::move(out)};
 }
 
+Result<engine::Problem> problem(const Concat& op, std::span<const Fact> in, std::span<const Fact> out) {
+  if (in[0].dtype() == DType::str) return fail(ErrorKind::unsupported, "strings");
+  if (!out[0].has_rank()) return fail(ErrorKind::unsupported, "the rank is not known");
+  const Shape& y = out[0].shape();
+  TENON_TRY(axis, normalize_axis(op.axis, y.rank()));
+  Dim outer(1), inner(1), at(0);
+  for (int64_t d = 0; d < y.rank(); ++d)
+    if (d != axis) (d < axis ? outer : inner) = (d < axis ? outer : inner) * y[d];
+  engine::IndexProblem index{.type = in[0].dtype(), .shape = Shape{outer, y[axis] * inner}, .axis = 1};
+  for (size_t k = 0; k < in.size(); ++k) {
+    if (!in[k].has_rank() || in[k].rank() != y.rank()) return fail(ErrorKind::unsupported, "the rank of input {} is not known", k);
+    const Shape& x = in[k].shape();
+    for (int64_t d = 0; d < y.rank(); ++d)
+      if (d != axis && !(x[d] == y[d])) index.agree.insert(index.agree.end(), {x[d], y[d]});
+    const Dim row = x[axis] * inner;
+    index.pieces.push_back({.source = static_cast<int64_t>(k), .first = at, .strides = {row, 1}});
+    at = at + row;
+  }
+  return engine::Problem(std::move(index));
+}
+
 Result<void> eval(const Concat& op, std::span<const HostValue> in, std::span<HostValue> out) {
   TENON_TRY(dims, known_dims(op, in));
   TENON_TRY(axis, normalize_axis(op.axis, static_cast<int64_t>(dims.size())));

@@ -10,6 +10,7 @@ struct Concat {
   static constexpr auto kFields = std::tuple{Field{1, "axis", &Concat::axis}};
 };
 Result<Facts> infer(const Concat& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const Concat& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const Concat& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::ops

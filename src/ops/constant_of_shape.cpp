@@ -21,6 +21,14 @@ Result<Facts> infer(const ConstantOfShape&, std::span<const Fact> in, InferCtx& 
   return Facts{std::move(out)};
 }
 
+Result<engine::Problem> problem(const ConstantOfShape&, std::span<const Fact> in, std::span<const Fact> out) {
+  const Fact& value = in[1];
+  if (!out[0].has_rank() || !value.has_rank() || value.dtype() == DType::str || !(value.shape().elems() == Dim(1)))
+    return fail(ErrorKind::unsupported, "the rank is not known");
+  return engine::Problem(
+      engine::IndexProblem{.type = value.dtype(), .shape = Shape{out[0].shape().elems()}, .pieces = {{.source = 1, .strides = {0}}}});
+}
+
 Result<void> eval(const ConstantOfShape&, std::span<const HostValue> in, std::span<HostValue> out) {
   const Tensor& value = in[1].tensor;
   if (value.elems() != 1) return fail("the value has shape {}, wanted one element", to_string(value.dims));

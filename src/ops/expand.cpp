@@ -1,5 +1,7 @@
 #include "ops/expand.h"
 
+#include "tensor/convert.h"
+
 namespace tenon::ops {
 
 Result<Facts> infer(const Expand&, std::span<const Fact> in, InferCtx& ctx) {
@@ -37,7 +39,12 @@ Result<engine::Problem> problem(const Expand&, std::span<const Fact> in, std::sp
     if (x[d] == y[to]) {
       copy.strides[static_cast<size_t>(to)] = stride;
     } else if (!(x[d] == Dim(1))) {
-      return fail(ErrorKind::unsupported, "whether {} is 1 is not known", to_string(x[d]));
+      // Whether it is 1, and so repeats, only a run knows: arithmetic that keeps the element broadcasts so.
+      if (!is_real(in[0].dtype()) || bits_of(in[0].dtype()) < 8)
+        return fail(ErrorKind::unsupported, "whether {} is 1 is not known", to_string(x[d]));
+      engine::PointwiseProblem p{.in = {x}, .out = y};
+      p.expr.results = {p.expr.add_input(0, in[0].dtype())};
+      return engine::Problem(std::move(p));
     }
   }
   return engine::Problem(std::move(copy));

@@ -12,6 +12,7 @@ struct Gather {
   static constexpr auto kFields = std::tuple{Field{1, "axis", &Gather::axis}};
 };
 Result<Facts> infer(const Gather& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const Gather& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const Gather& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 /// out has the shape of indices: out[…i…] = data[…indices[…i…]…] along `axis`.
@@ -22,6 +23,7 @@ struct GatherElements {
   static constexpr auto kFields = std::tuple{Field{1, "axis", &GatherElements::axis}};
 };
 Result<Facts> infer(const GatherElements& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const GatherElements& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const GatherElements& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 /// The last dim of indices holds coordinates of data, after batch_dims common dims.
@@ -32,6 +34,7 @@ struct GatherND {
   static constexpr auto kFields = std::tuple{Field{1, "batch_dims", &GatherND::batch_dims}};
 };
 Result<Facts> infer(const GatherND& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const GatherND& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const GatherND& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::ops

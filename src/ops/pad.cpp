@@ -61,6 +61,63 @@ Result<Facts> infer(const Pad&, std::span<const Fact> in, InferCtx& ctx) {
   return Facts{Fact(x.dtype(), std::move(shape))};
 }
 
+namespace {
+
+engine::Outside outside_of(PadMode mode) {
+  switch (mode) {
+    case PadMode::edge: return engine::Outside::edge;
+    case PadMode::reflect: return engine::Outside::reflect;
+    case PadMode::wrap: return engine::Outside::wrap;
+    case PadMode::constant: break;
+  }
+  return engine::Outside::fill;
+}
+
+bool is_zero(const Fact& fact) {
+  if (!fact.constant || !fact.constant->data) return false;
+  const ByteView bytes = fact.constant->view();
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+}  // namespace
+
+Result<engine::Problem> problem(const Pad& op, std::span<const Fact> in, std::span<const Fact> out) {
+  const Fact& x = in[0];
+  if (!x.has_rank()) return fail(ErrorKind::unsupported, "the rank is not known");
+  if (x.dtype() == DType::str) return fail(ErrorKind::unsupported, "strings");
+  const std::optional<Dims> axes = present(in, 3) ? in[3].ints() : std::nullopt;
+  if (!in[1].elems || (present(in, 3) && !axes)) return fail(ErrorKind::unsupported, "the pads are not known");
+  TENON_TRY(pads, spread(*in[1].elems, axes, x.rank()));
+  // Dims that nothing is added to join their neighbours.
+  engine::IndexProblem index{.type = x.dtype()};
+  engine::IndexPiece piece;
+  std::vector<std::pair<size_t, engine::IndexTerm>> terms;  // the dim of the problem that each follows
+  Dim stride(1);
+  bool joins = false;
+  for (int64_t d = x.rank(); d-- > 0; stride = stride * x.shape()[d]) {
+    const Dim& begin = pads[static_cast<size_t>(d)];
+    const bool padded = !(begin == Dim(0)) || !(pads[static_cast<size_t>(x.rank() + d)] == Dim(0));
+    std::vector<Dim>& dims = index.shape.dims();
+    if (!padded && joins) {
+      dims.front() = dims.front() * x.shape()[d];
+      continue;
+    }
+    dims.insert(dims.begin(), out[0].shape()[d]);
+    piece.strides.insert(piece.strides.begin(), padded ? Dim(0) : stride);
+    if (padded)
+      terms.push_back({dims.size(), {.start = Dim(0) - begin, .outside = outside_of(op.mode), .size = x.shape()[d], .stride = stride}});
+    joins = !padded;
+  }
+  for (auto& [from_end, term] : terms) {
+    term.steps.assign(index.shape.dims().size(), 0);
+    term.steps[term.steps.size() - from_end] = 1;
+    piece.terms.push_back(std::move(term));
+  }
+  index.pieces = {std::move(piece)};
+  if (op.mode == PadMode::constant && present(in, 2) && !is_zero(in[2])) index.fill = 2;
+  return engine::Problem(std::move(index));
+}
+
 Result<void> eval(const Pad& op, std::span<const HostValue> in, std::span<HostValue> out) {
   const Tensor& x = in[0].tensor;
   TENON_TRY(dims, known_dims(op, in));

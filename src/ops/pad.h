@@ -14,6 +14,7 @@ struct Pad {
   static constexpr auto kFields = std::tuple{Field{1, "mode", &Pad::mode}};
 };
 Result<Facts> infer(const Pad& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const Pad& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const Pad& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::ops

@@ -11,8 +11,12 @@ std::optional<Dim> apply(const ExprNode& node, const std::vector<Dim>& args, con
     return Dim(known == Known::yes ? 1 : 0);
   };
   switch (node.fn) {
-    case Fn::cast:
-      return node.type == DType::i64 || (args[0].is_constant() && node.type != DType::boolean) ? std::optional(args[0]) : std::nullopt;
+    case Fn::cast: {
+      // Sizes pass through 32 bits on their way through shape arithmetic: no dim is that long.
+      const bool wide = bits_of(node.type) >= 32 && symbols.interval(args[0]).least >= 0;
+      const bool keeps = node.type == DType::i64 || wide || (args[0].is_constant() && node.type != DType::boolean);
+      return keeps ? std::optional(args[0]) : std::nullopt;
+    }
     case Fn::add: return args[0] + args[1];
     case Fn::sub: return args[0] - args[1];
     case Fn::mul: return args[0] * args[1];

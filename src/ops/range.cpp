@@ -51,6 +51,14 @@ Result<Facts> infer(const Range&, std::span<const Fact> in, InferCtx& ctx) {
   return Facts{Fact(dtype, Shape{count})};
 }
 
+Result<engine::Problem> problem(const Range&, std::span<const Fact> in, std::span<const Fact> out) {
+  const auto single = [](const Fact& fact) { return fact.elems && fact.elems->size() == 1; };
+  if (!is_int(in[0].dtype()) || !single(in[0]) || !single(in[1]) || !single(in[2]) || !(*in[2].elems)[0].is_constant())
+    return fail(ErrorKind::unsupported, "the bounds are not known");
+  return engine::Problem(
+      engine::SeriesProblem{.type = in[0].dtype(), .shape = out[0].shape(), .values = *in[0].elems, .step = (*in[2].elems)[0]});
+}
+
 Result<void> eval(const Range&, std::span<const HostValue> in, std::span<HostValue> out) {
   TENON_TRY(count, count_of(in[0].tensor, in[1].tensor, in[2].tensor));
   TENON_OK(prepare_output(out[0], in[0].tensor.dtype, {count}));

@@ -10,6 +10,7 @@ struct Range {
   static constexpr auto kFields = std::tuple{};
 };
 Result<Facts> infer(const Range& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const Range& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const Range& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::ops

@@ -73,6 +73,56 @@ Result<Facts> infer(const Resize& op, std::span<const Fact> in, InferCtx& ctx) {
   return Facts{Fact(x.dtype(), std::move(shape))};
 }
 
+Result<engine::Problem> problem(const Resize& op, std::span<const Fact> in, std::span<const Fact> out) {
+  const Fact& x = in[0];
+  if (!x.has_rank() || !out[0].has_rank()) return fail(ErrorKind::unsupported, "the rank is not known");
+  if (x.dtype() == DType::str) return fail(ErrorKind::unsupported, "strings");
+  const auto rank = static_cast<size_t>(x.rank());
+  engine::ResizeProblem p{.type = x.dtype(), .in = x.shape(), .out = out[0].shape(), .scales = std::vector<double>(rank, 1)};
+  p.by_sizes = given(in, 3);
+  p.mode = op.mode;
+  p.coordinate_transform = op.coordinate_transform;
+  p.nearest_mode = op.nearest_mode;
+  p.antialias = op.antialias;
+  p.exclude_outside = op.exclude_outside;
+  p.cubic_coeff_a = op.cubic_coeff_a;
+  p.extrapolation_value = op.extrapolation_value;
+  const bool crops = op.coordinate_transform == CoordinateTransform::tf_crop_and_resize;
+  if (crops) {
+    p.roi.assign(rank, 0);
+    p.roi.resize(2 * rank, 1);
+  }
+  const bool keeps_aspect = p.by_sizes && op.aspect_policy != AspectPolicy::stretch;
+  double common = op.aspect_policy == AspectPolicy::not_larger ? INFINITY : 0;
+  const size_t count = op.axes.empty() ? rank : op.axes.size();
+  std::vector<size_t> chosen;
+  for (size_t i = 0; i < count; ++i) {
+    TENON_TRY(at, normalize_axis(op.axes.empty() ? static_cast<int64_t>(i) : op.axes[i], x.rank()));
+    const auto axis = static_cast<size_t>(at);
+    const auto number = static_cast<int64_t>(i);
+    chosen.push_back(axis);
+    if (keeps_aspect) {
+      const auto to = in[3].elems ? (*in[3].elems)[i].constant() : std::nullopt, from = x.shape()[at].constant();
+      if (!to || !from) return fail(ErrorKind::unsupported, "the common scale is not known");
+      const double scale = static_cast<double>(*to) / static_cast<double>(*from);
+      common = op.aspect_policy == AspectPolicy::not_larger ? std::min(common, scale) : std::max(common, scale);
+    } else if (p.by_sizes) {
+      p.scales[axis] = 0;
+    } else {
+      if (!in[2].constant) return fail(ErrorKind::unsupported, "the scales are not known");
+      p.scales[axis] = element_as_double(*in[2].constant, number);
+    }
+    if (!crops) continue;
+    if (!given(in, 1) || !in[1].constant) return fail(ErrorKind::unsupported, "the region is not known");
+    if (in[1].constant->elems() != static_cast<int64_t>(2 * count)) return fail("roi must have {} elements", 2 * count);
+    p.roi[axis] = element_as_double(*in[1].constant, number);
+    p.roi[rank + axis] = element_as_double(*in[1].constant, static_cast<int64_t>(count) + number);
+  }
+  if (keeps_aspect)
+    for (const size_t axis : chosen) p.scales[axis] = common;
+  return engine::Problem(std::move(p));
+}
+
 template OpRow make_row<Resize>();
 
 }  // namespace tenon::ops

@@ -8,9 +8,7 @@
 namespace tenon::ops {
 namespace {
 
-bool given(std::span<const HostValue> in, size_t i) {
-  return i < in.size() && in[i].kind == HostValue::Kind::tensor && in[i].tensor.elems() > 0;
-}
+using engine::ResizeProblem;
 
 /// How one axis is resized.
 struct Axis {
@@ -21,7 +19,7 @@ struct Axis {
 };
 
 /// The input coordinate of output coordinate x; nothing: outside, the extrapolation value stands there.
-std::optional<double> source(const Resize& op, const Axis& axis, int64_t x) {
+std::optional<double> source(const ResizeProblem& op, const Axis& axis, int64_t x) {
   const auto at = static_cast<double>(x), last = static_cast<double>(axis.in - 1);
   switch (op.coordinate_transform) {
     case CoordinateTransform::align_corners: return axis.length == 1 ? 0 : at * last / (axis.length - 1);
@@ -51,7 +49,7 @@ std::vector<double> normalized(std::vector<double> weights) {
 }
 
 /// Weights of the neighbours; `ratio` in (0, 1]: how far the coordinate lies past the one on its left.
-std::vector<double> nearest_weights(const Resize& op, double ratio) {
+std::vector<double> nearest_weights(const ResizeProblem& op, double ratio) {
   bool right = true;
   if (ratio != 1) {
     switch (op.nearest_mode) {
@@ -71,7 +69,7 @@ double cubic(double x, double a) {
   return 0;
 }
 
-std::vector<double> filter_weights(const Resize& op, double ratio, double scale) {
+std::vector<double> filter_weights(const ResizeProblem& op, double ratio, double scale) {
   const bool is_cubic = op.mode == ResizeMode::cubic;
   scale = op.antialias ? std::min(scale, 1.0) : 1.0;
   const double reach = is_cubic ? 2 : 1;
@@ -91,7 +89,7 @@ struct ResizeTaps {
   std::vector<double> weights;
 };
 
-ResizeTaps taps_of(const Resize& op, const Axis& axis, int64_t x) {
+ResizeTaps taps_of(const ResizeProblem& op, const Axis& axis, int64_t x) {
   const std::optional<double> from = source(op, axis, x);
   if (!from) return {.outside = true};
   const double left = std::floor(*from), ratio = *from == left ? 1 : *from - left;
@@ -108,34 +106,23 @@ ResizeTaps taps_of(const Resize& op, const Axis& axis, int64_t x) {
   return taps;
 }
 
-Result<std::vector<Axis>> axes_of(const Resize& op, std::span<const HostValue> in, const Dims& out_dims) {
-  const Dims& dims = in[0].tensor.dims;
-  std::vector<Axis> axes(dims.size());
-  for (size_t d = 0; d < dims.size(); ++d) axes[d] = {.in = dims[d], .out = out_dims[d], .length = static_cast<double>(out_dims[d])};
-  const size_t count = op.axes.empty() ? dims.size() : op.axes.size();
-  const bool by_sizes = given(in, 3);
-  double common = op.aspect_policy == AspectPolicy::not_larger ? INFINITY : 0;
-  std::vector<size_t> chosen;
-  for (size_t i = 0; i < count; ++i) {
-    TENON_TRY(axis, normalize_axis(op.axes.empty() ? static_cast<int64_t>(i) : op.axes[i], static_cast<int64_t>(dims.size())));
-    chosen.push_back(static_cast<size_t>(axis));
-    Axis& a = axes[static_cast<size_t>(axis)];
-    const auto size = static_cast<double>(a.in);
-    if (by_sizes) {
-      a.scale = static_cast<double>(element_as_int(in[3].tensor, static_cast<int64_t>(i))) / size;
-      common = op.aspect_policy == AspectPolicy::not_larger ? std::min(common, a.scale) : std::max(common, a.scale);
-    } else {
-      a.scale = element_as_double(in[2].tensor, static_cast<int64_t>(i));
-      a.length = a.scale * size;
-    }
-    if (op.coordinate_transform == CoordinateTransform::tf_crop_and_resize) {
-      if (!given(in, 1) || in[1].tensor.elems() != static_cast<int64_t>(2 * count)) return fail("roi must have {} elements", 2 * count);
-      a.roi_start = element_as_double(in[1].tensor, static_cast<int64_t>(i));
-      a.roi_end = element_as_double(in[1].tensor, static_cast<int64_t>(count + i));
+Result<std::vector<Axis>> axes_of(const ResizeProblem& p, const Dims& in, const Dims& out) {
+  const size_t rank = in.size();
+  if (out.size() != rank || p.scales.size() != rank)
+    return fail("{} is resized to {} by {} scales", to_string(in), to_string(out), p.scales.size());
+  if (p.coordinate_transform == CoordinateTransform::tf_crop_and_resize && p.roi.size() != 2 * rank)
+    return fail("roi must have {} elements", 2 * rank);
+  std::vector<Axis> axes(rank);
+  for (size_t d = 0; d < rank; ++d) {
+    Axis& axis = axes[d];
+    axis = {.in = in[d], .out = out[d], .length = static_cast<double>(out[d])};
+    axis.scale = p.scales[d] != 0 ? p.scales[d] : axis.length / static_cast<double>(axis.in);
+    if (!p.by_sizes) axis.length = axis.scale * static_cast<double>(axis.in);
+    if (p.roi.size() == 2 * rank) {
+      axis.roi_start = p.roi[d];
+      axis.roi_end = p.roi[rank + d];
     }
   }
-  if (by_sizes && op.aspect_policy != AspectPolicy::stretch)
-    for (const size_t d : chosen) axes[d].scale = common;
   return axes;
 }
 
@@ -168,11 +155,21 @@ void interpolate(const Tensor& from, Tensor& to, int64_t axis, const std::vector
 }  // namespace
 
 Result<void> eval(const Resize& op, std::span<const HostValue> in, std::span<HostValue> out) {
-  const Tensor& x = in[0].tensor;
   TENON_TRY(dims, known_dims(op, in));
-  TENON_TRY(axes, axes_of(op, in, dims));
-  TENON_OK(prepare_output(out[0], x.dtype, dims));
-  Tensor& y = out[0].tensor;
+  const Facts facts = facts_of(in), result = {Fact(facts[0].dtype(), Shape::of(dims))};
+  TENON_TRY(made, problem(op, facts, result));
+  return resize(*made.as<ResizeProblem>(), in[0].tensor, out[0]);
+}
+
+Result<void> resize(const ResizeProblem& op, const Tensor& x, HostValue& out) {
+  const auto in_dims = op.in.constant(), out_dims = op.out.constant();
+  if (!in_dims || !out_dims) return fail("the sizes of the problem are not bound to numbers");
+  const Dims& dims = *out_dims;
+  TENON_TRY(in_elems, checked_elems(*in_dims));
+  if (in_elems != x.elems() || x.dims != *in_dims) return fail("the input is {}, wanted {}", to_string(x.dims), to_string(*in_dims));
+  TENON_TRY(axes, axes_of(op, x.dims, dims));
+  TENON_OK(prepare_output(out, x.dtype, dims));
+  Tensor& y = out.tensor;
   if (y.elems() == 0) return {};
   for (const Axis& axis : axes)
     if (!(axis.scale > 1e-6)) return fail("a scale of {} is too small", axis.scale);  // the filter would be as long as its inverse

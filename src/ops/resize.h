@@ -4,25 +4,9 @@
 
 namespace tenon::ops {
 
-enum class ResizeMode : uint8_t { nearest, linear, cubic };
-constexpr auto enum_names(ResizeMode) { return std::array<std::string_view, 3>{"nearest", "linear", "cubic"}; }
-enum class CoordinateTransform : uint8_t {
-  half_pixel,
-  half_pixel_symmetric,
-  pytorch_half_pixel,
-  align_corners,
-  asymmetric,
-  tf_half_pixel_for_nn,
-  tf_crop_and_resize
-};
-constexpr auto enum_names(CoordinateTransform) {
-  return std::array<std::string_view, 7>{"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
-                                         "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
-}
-enum class NearestMode : uint8_t { round_prefer_floor, round_prefer_ceil, floor, ceil };
-constexpr auto enum_names(NearestMode) {
-  return std::array<std::string_view, 4>{"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
-}
+using engine::CoordinateTransform;
+using engine::NearestMode;
+using engine::ResizeMode;
 enum class AspectPolicy : uint8_t { stretch, not_larger, not_smaller };
 constexpr auto enum_names(AspectPolicy) { return std::array<std::string_view, 3>{"stretch", "not_larger", "not_smaller"}; }
 
@@ -48,6 +32,9 @@ struct Resize {
                                              Field{9, "axes", &Resize::axes}};
 };
 Result<Facts> infer(const Resize& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const Resize& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const Resize& op, std::span<const HostValue> in, std::span<HostValue> out);
+/// What both come to, once every size is a number.
+Result<void> resize(const engine::ResizeProblem& p, const Tensor& x, HostValue& out);
 
 }  // namespace tenon::ops

@@ -28,6 +28,30 @@ Result<Facts> infer(const Tile&, std::span<const Fact> in, InferCtx& ctx) {
   return Facts{std::move(out)};
 }
 
+Result<engine::Problem> problem(const Tile&, std::span<const Fact> in, std::span<const Fact> out) {
+  const Fact& x = in[0];
+  if (!x.has_rank() || !in[1].elems) return fail(ErrorKind::unsupported, "the repeats are not known");
+  if (x.dtype() == DType::str) return fail(ErrorKind::unsupported, "strings");
+  engine::IndexProblem index{.type = x.dtype(), .shape = out[0].shape()};
+  engine::IndexPiece piece;
+  piece.strides.assign(static_cast<size_t>(x.rank()), 0);
+  Dim stride(1);
+  for (int64_t d = x.rank(); d-- > 0; stride = stride * x.shape()[d]) {
+    const Dim& size = x.shape()[d];
+    const auto at = static_cast<size_t>(d);
+    if ((*in[1].elems)[at] == Dim(1)) {
+      piece.strides[at] = stride;
+    } else if (!(size == Dim(1))) {
+      engine::IndexTerm term{.outside = engine::Outside::wrap, .size = size, .stride = stride};
+      term.steps.assign(static_cast<size_t>(x.rank()), 0);
+      term.steps[at] = 1;
+      piece.terms.push_back(std::move(term));
+    }
+  }
+  index.pieces = {std::move(piece)};
+  return engine::Problem(std::move(index));
+}
+
 Result<void> eval(const Tile& op, std::span<const HostValue> in, std::span<HostValue> out) {
   const Tensor& x = in[0].tensor;
   TENON_TRY(dims, known_dims(op, in));

@@ -28,6 +28,8 @@ constexpr Pass kTarget[] = {
     {.name = "absorb_views", .run = absorb_views, .target_pass = true},
     // Before fusing: a Transpose between a convolution and its activation would keep them apart.
     {.name = "use_channels_last", .run = use_channels_last, .target_pass = true},
+    // Behind what looks at whole Splits.
+    {.name = "slice_splits", .run = slice_splits, .target_pass = true},
     // Behind what looks at operators alone, before fusing: casts join the arithmetic.
     {.name = "lower_precision", .run = lower_precision, .target_pass = true},
     // What each user cast for itself is one value now: it can join what makes it.

@@ -24,6 +24,9 @@ Result<void> run(const engine::PoolProblem& problem, std::span<const HostValue> 
 Result<void> run(const engine::CopyProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::TransferProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::AttentionProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
+Result<void> run(const engine::SeriesProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
+Result<void> run(const engine::IndexProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
+Result<void> run(const engine::ResizeProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::ReferenceProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::reference

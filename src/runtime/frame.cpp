@@ -275,6 +275,10 @@ Result<void> Frame::prepare_segment(ShapePlan& shapes, int64_t segment) {
     if (!kernel.functions.empty()) TENON_OK(prepare_code(step.variants[variant].kernel, kernel, call));
     for (const engine::Operand& operand : step.in) TENON_OK(prepare_operand(operand, false, call, call.in));
     for (const engine::Operand& operand : step.out) TENON_OK(prepare_operand(operand, true, call, call.out));
+    if (!call.out.empty() && call.out[0].kind == HostValue::Kind::tensor) {
+      auto sizes = engine::check_sizes(call.problem, call.out[0].tensor.dims);
+      if (!sizes.ok()) return std::move(sizes.error()).within(step.name);
+    }
     plan.calls.push_back(std::move(call));
   }
   find_runs(plan);

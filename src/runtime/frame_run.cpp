@@ -143,7 +143,7 @@ Result<void> Frame::set_operands(StepCall& call, bool outputs) {
     const engine::Operand& operand = operands[i];
     if (operand.buffer < 0) continue;
     const Buffer& buffer = body_.buffers[static_cast<size_t>(operand.buffer)];
-    const int64_t offset = operand.offset.constant().value_or(0);
+    TENON_TRY(offset, evaluate(operand.offset, values_));
     if (buffer.kind == BufferKind::arena) {
       TENON_TRY(address, arena_address(operand.buffer));
       values[i].tensor.data = address + offset;

@@ -187,37 +187,53 @@ Dim mod(const Dim& a, const Dim& b) {
 
 namespace {
 
-/// The min or max that the dim is, and nothing else; else null.
-const DimAtom* extreme(const Dim& dim, DimAtom::Kind kind) {
-  if (dim.constant_term() != 0 || dim.terms().size() != 1) return nullptr;
-  const Dim::Term& term = dim.terms()[0];
-  return term.factor == 1 && term.atoms.size() == 1 && term.atoms[0]->kind == kind ? term.atoms[0].get() : nullptr;
+/// The one min or max that the dim is, else null.
+const DimAtom* atom_of(const Dim& dim, DimAtom::Kind kind) {
+  if (dim.is_constant() || dim.constant_term() != 0 || dim.terms().size() != 1) return nullptr;
+  const Dim::Term& term = dim.terms().front();
+  return term.factor == 1 && term.atoms.size() == 1 && term.atoms.front()->kind == kind ? term.atoms.front().get() : nullptr;
 }
 
-/// Whether a <= b holds by form: max(min(x, 512), x) is x.
-bool never_above(const Dim& a, const Dim& b) {
-  if (const Dim difference = a - b; difference.is_constant()) return difference.constant_term() <= 0;
-  if (const DimAtom* most = extreme(a, DimAtom::Kind::max)) return never_above(most->a, b) && never_above(most->b, b);
-  if (const DimAtom* least = extreme(b, DimAtom::Kind::min)) return never_above(a, least->a) && never_above(a, least->b);
-  if (const DimAtom* least = extreme(a, DimAtom::Kind::min))
-    if (never_above(least->a, b) || never_above(least->b, b)) return true;
-  if (const DimAtom* most = extreme(b, DimAtom::Kind::max)) return never_above(a, most->a) || never_above(a, most->b);
-  return false;
+/// The operands of nested ones: max(a, max(b, c)) has three.
+void collect_operands(const Dim& dim, DimAtom::Kind kind, std::vector<Dim>& out) {
+  if (const DimAtom* atom = atom_of(dim, kind)) {
+    collect_operands(atom->a, kind, out);
+    collect_operands(atom->b, kind, out);
+  } else {
+    out.push_back(dim);
+  }
+}
+
+/// Whether max(x, y) is y (min: of the smaller one): they differ by a number, or x is a min that has y as an operand.
+bool yields(const Dim& x, const Dim& y, DimAtom::Kind kind) {
+  const bool is_max = kind == DimAtom::Kind::max;
+  if (const auto difference = (x - y).constant()) return is_max ? *difference <= 0 : *difference >= 0;
+  const DimAtom::Kind other = is_max ? DimAtom::Kind::min : DimAtom::Kind::max;
+  if (!atom_of(x, other)) return false;
+  std::vector<Dim> operands;
+  collect_operands(x, other, operands);
+  return std::find(operands.begin(), operands.end(), y) != operands.end();
+}
+
+Dim extreme(DimAtom::Kind kind, std::string_view name, const Dim& a, const Dim& b) {
+  std::vector<Dim> operands, kept;
+  collect_operands(a, kind, operands);
+  collect_operands(b, kind, operands);
+  for (const Dim& operand : operands) {
+    if (std::any_of(kept.begin(), kept.end(), [&](const Dim& other) { return yields(operand, other, kind); })) continue;
+    std::erase_if(kept, [&](const Dim& other) { return yields(other, operand, kind); });
+    kept.push_back(operand);
+  }
+  std::sort(kept.begin(), kept.end(), [](const Dim& x, const Dim& y) { return to_string(x) < to_string(y); });
+  Dim out = kept.back();
+  for (size_t i = kept.size() - 1; i-- > 0;) out = opaque(kind, name, kept[i], out);
+  return out;
 }
 
 }  // namespace
 
-Dim min(const Dim& a, const Dim& b) {
-  if (never_above(a, b)) return a;
-  if (never_above(b, a)) return b;
-  return to_string(a) < to_string(b) ? opaque(DimAtom::Kind::min, "min", a, b) : opaque(DimAtom::Kind::min, "min", b, a);
-}
-
-Dim max(const Dim& a, const Dim& b) {
-  if (never_above(a, b)) return b;
-  if (never_above(b, a)) return a;
-  return to_string(a) < to_string(b) ? opaque(DimAtom::Kind::max, "max", a, b) : opaque(DimAtom::Kind::max, "max", b, a);
-}
+Dim min(const Dim& a, const Dim& b) { return extreme(DimAtom::Kind::min, "min", a, b); }
+Dim max(const Dim& a, const Dim& b) { return extreme(DimAtom::Kind::max, "max", a, b); }
 
 bool operator==(const Dim& a, const Dim& b) {
   if (a.constant_ != b.constant_ || a.is_constant() != b.is_constant()) return false;

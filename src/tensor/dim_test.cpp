@@ -84,6 +84,10 @@ TEST(Dim, CanonicalForms) {
   EXPECT_FALSE(exact_div(n + 1, Dim(2)).has_value());
   EXPECT_TRUE(mod(n * 8, Dim(4)) == Dim(0));
   EXPECT_EQ((n * 0).constant(), 0);
+  EXPECT_TRUE(max(n, min(n, Dim(512))) == n);
+  EXPECT_TRUE(min(max(h, n), n) == n);
+  EXPECT_TRUE(max(max(n, h), n + 1) == max(h, n + 1));
+  EXPECT_EQ(to_string(max(max(n, Dim(3)), max(h, n))), "max(3, max(h, n))");
 }
 
 TEST(Dim, Errors) {

@@ -11,7 +11,7 @@ namespace {
 constexpr double kRefused = 1e9;  // microseconds of what the device does not launch
 constexpr int64_t kGuess = 32;    // of a size that only a run knows
 
-/// Sizes and kinds of the operands, symbols at kGuess; nothing where a size follows from data.
+/// Sizes and kinds of the operands, symbols at kGuess; nothing where a size follows from data or the data matters.
 std::optional<std::vector<TimedOperand>> operands_of(const engine::Body& body, const engine::Step& step, DimValues& values) {
   std::vector<std::string> symbols;
   engine::collect_symbols(step.problem, symbols);
@@ -23,6 +23,7 @@ std::optional<std::vector<TimedOperand>> operands_of(const engine::Body& body, c
       if (operand.buffer < 0) continue;
       const engine::Buffer& buffer = body.buffers[static_cast<size_t>(operand.buffer)];
       if (!operand.type.is_tensor() || !operand.type.shape.has_rank() || buffer.kind == engine::BufferKind::slot) return std::nullopt;
+      if (!is_float(operand.type.dtype)) return std::nullopt;  // indices would have to be right
       const auto elems = evaluate(operand.type.shape.elems(), values);
       if (!elems.ok() || *elems < 0) return std::nullopt;
       timed = {(*elems * bits_of(operand.type.dtype) + 7) / 8, buffer.kind == engine::BufferKind::weight};
@@ -83,27 +84,35 @@ Result<std::vector<Candidate>> candidates_for(const engine::Body& body, const en
   return out;
 }
 
-Result<void> measure(std::vector<Candidate>& candidates, const Backend& backend, const engine::DeviceFacts& facts, const Tuning& tuning,
-                     const Log& log) {
-  if (candidates.size() < 2) return {};
-  std::vector<Candidate*> fresh;
+std::vector<KernelText> recall(std::vector<Candidate>& candidates, const engine::DeviceFacts& facts, const Tuning& tuning) {
+  std::vector<KernelText> out;
+  if (!tuning.timings) return out;
+  const bool can_measure = tuning.device && tuning.device->code && tuning.device->check(facts.arch).ok();
   for (Candidate& one : candidates) {
-    const Timing* known = tuning.timings->find(facts.name, one.key);
-    if (known) one.us = known->us;
-    if (!known) fresh.push_back(&one);
+    if (one.key.empty()) continue;
+    if (const Timing* known = tuning.timings->find(facts.name, one.key)) {
+      one.us = known->us;
+    } else if (can_measure) {
+      out.insert(out.end(), one.code.rows().begin(), one.code.rows().end());
+    }
   }
-  if (fresh.empty() || !tuning.device || !tuning.device->code || !tuning.device->check(facts.arch).ok()) return {};
-  std::vector<KernelText> texts;
-  for (const Candidate* one : fresh) texts.insert(texts.end(), one->code.rows().begin(), one->code.rows().end());
-  TENON_TRY(compiled, backend.compile(texts, facts, log));
+  return out;
+}
+
+Result<void> measure(std::vector<Candidate>& candidates, const CompiledKernels& compiled, const engine::DeviceFacts& facts,
+                     const Tuning& tuning, const Log& log) {
+  std::vector<Candidate*> fresh;
   std::vector<TimedKernel> timed;
-  size_t next = 0;
-  for (const Candidate* one : fresh) {
-    TimedKernel& row = timed.emplace_back();
-    row.kernel = &one->kernel;
-    for (const engine::Launch& launch : one->kernel.launches) row.code.push_back(&compiled[next + static_cast<size_t>(launch.code.module)]);
-    next += one->code.rows().size();
+  for (Candidate& one : candidates) {
+    if (one.us || one.key.empty()) continue;
+    TimedKernel row{.kernel = &one.kernel};
+    for (const engine::Launch& launch : one.kernel.launches)
+      if (const auto code = compiled.find(launch.code.name); code != compiled.end()) row.code.push_back(&code->second);
+    if (row.code.size() != one.kernel.launches.size()) continue;
+    timed.push_back(std::move(row));
+    fresh.push_back(&one);
   }
+  if (fresh.empty()) return {};
   TENON_TRY(times, time_kernels(*tuning.device, timed, fresh[0]->operands, fresh[0]->values));
   for (size_t i = 0; i < fresh.size(); ++i) {
     Candidate& one = *fresh[i];

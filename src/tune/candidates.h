@@ -26,9 +26,12 @@ std::string operands_text(const engine::Body& body, const engine::Step& step);
 /// What the tactics offer, in order of preference. One, unless the tuning can choose between more. Errors: none, with all refusals.
 Result<std::vector<Candidate>> candidates_for(const engine::Body& body, const engine::Step& step, const Backend& backend,
                                               const engine::DeviceFacts& facts, const Tuning& tuning);
-/// Gives the candidates their times: those that the timings know, and where there is a device to measure on, those of the others.
-Result<void> measure(std::vector<Candidate>& candidates, const Backend& backend, const engine::DeviceFacts& facts, const Tuning& tuning,
-                     const Log& log);
+/// Gives the candidates the times that are known. Returns the texts of the others if there is a device to measure them on.
+std::vector<KernelText> recall(std::vector<Candidate>& candidates, const engine::DeviceFacts& facts, const Tuning& tuning);
+using CompiledKernels = std::map<std::string, CompiledKernel>;  // by entry
+/// Measures those that have no time and whose texts are compiled.
+Result<void> measure(std::vector<Candidate>& candidates, const CompiledKernels& compiled, const engine::DeviceFacts& facts,
+                     const Tuning& tuning, const Log& log);
 /// The fastest of those with a time; without times the first.
 const Candidate& best_of(const std::vector<Candidate>& candidates);
 

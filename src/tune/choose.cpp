@@ -15,6 +15,7 @@ class Chooser {
 
   Result<void> run() {
     TENON_OK(body(plan_.main));
+    TENON_OK(compile_candidates());
     size_t done = 0;
     for (auto& [key, choice] : choices_) {
       TENON_OK(choose_for(choice));
@@ -61,11 +62,27 @@ class Chooser {
     return {};
   }
 
+  /// All that will be measured, side by side.
+  Result<void> compile_candidates() {
+    compiled_.resize(stores_.size());
+    std::vector<std::map<std::string, KernelText>> texts(stores_.size());
+    for (auto& [key, choice] : choices_)
+      for (KernelText& text : recall(choice.candidates, facts_[choice.device], tuning_)) texts[choice.device].try_emplace(text.entry, text);
+    for (size_t device = 0; device < texts.size(); ++device) {
+      if (texts[device].empty()) continue;
+      std::vector<KernelText> list;
+      for (auto& [entry, text] : texts[device]) list.push_back(std::move(text));
+      TENON_TRY(compiled, find_backend(plan_.devices[device])->compile(list, facts_[device], Log()));
+      for (size_t i = 0; i < list.size(); ++i) compiled_[device].try_emplace(list[i].entry, std::move(compiled[i]));
+    }
+    return {};
+  }
+
   /// The best candidate's kernel, for all steps that want it.
   Result<void> choose_for(Choice& choice) {
     const engine::Step& first = *choice.steps[0];
     const engine::DeviceFacts& facts = facts_[choice.device];
-    TENON_OK(measure(choice.candidates, *find_backend(plan_.devices[choice.device]), facts, tuning_, log_));
+    TENON_OK(measure(choice.candidates, compiled_[choice.device], facts, tuning_, log_));
     const Candidate& best = best_of(choice.candidates);
     TENON_TRY(kernel, best.tactic->build(first.problem, {facts, stores_[choice.device], static_cast<int64_t>(first.in.size()),
                                                          static_cast<int64_t>(first.out.size()), best.config}));
@@ -121,7 +138,8 @@ class Chooser {
   const Log& log_;
   const Tuning& tuning_;
   std::map<std::string, Choice> choices_;  // by device, operands and problem
-  std::vector<CodeStore> stores_;          // of each device
+  std::vector<CompiledKernels> compiled_;  // candidates of each device
+  std::vector<CodeStore> stores_;          // chosen, of each device
   std::vector<Coded> coded_;
 };
 

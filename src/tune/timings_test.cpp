@@ -56,12 +56,12 @@ TEST(Candidates, TheFastestIsChosenByTheTimings) {
   auto candidates = candidates_for(body, step, backend, facts, tuning);
   ASSERT_TRUE(candidates.ok());
   ASSERT_GT(candidates->size(), 8u);
-  ASSERT_TRUE(measure(*candidates, backend, facts, tuning, Log()).ok());
+  EXPECT_TRUE(recall(*candidates, facts, tuning).empty()) << "there is no device to measure on";
   EXPECT_EQ(&best_of(*candidates), &candidates->front()) << "nothing is measured: the model's favourite";
 
   timings.add({facts.name, (*candidates)[3].key, 2.0});
   timings.add({facts.name, (*candidates)[5].key, 1.0});
-  ASSERT_TRUE(measure(*candidates, backend, facts, tuning, Log()).ok());
+  EXPECT_TRUE(recall(*candidates, facts, tuning).empty());
   EXPECT_EQ(&best_of(*candidates), &(*candidates)[5]);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <random>
 #include <utility>
 
 #include "base/file.h"
@@ -35,6 +36,56 @@ const std::vector<Row>& rows() {
       {"pointwise{expr={relu(x0:f32)} in=[[n, 4]] out=[n, 4]}", {{"n", 0}}},
       {"pointwise{expr={add(x0:f16, x1:f16)} in=[[600, 1025], [1025]] out=[600, 1025]}", {}},
       {"pointwise{expr={mul(x0:f32, 2:f32)} in=[[]] out=[]}", {}},
+      // gemm: remainders of tiles, whole and broken lines on both sides, batches that broadcast, symbols, many blocks along k
+      {"gemm{m=17 n=33 k=65}", {}},
+      {"gemm{m=16 n=64 k=128 b_static=true}", {}},
+      {"gemm{m=s n=24 k=40 b_static=true}", {{"s", 19}}},
+      {"gemm{m=9 n=16 k=32 trans_a=true}", {}},
+      {"gemm{m=16 n=40 k=48 trans_a=true trans_b=true}", {}},
+      {"gemm{m=30 n=9 k=56 trans_b=true b_static=true}", {}},
+      {"gemm{m=5 n=8 k=1032 b_static=true}", {}},
+      {"gemm{m=1 n=50 k=520 trans_b=true b_static=true}", {}},
+      {"gemm{m=20 n=24 k=16 batch=[2, 3] a_batch=[2, 3] b_batch=[1, 3]}", {}},
+      {"gemm{m=6 n=8 k=24 batch=[b, 2] a_batch=[b, 2] b_batch=[1, 1]}", {{"b", 3}}},
+      {"gemm{a=f16 b=f16 out=f16 m=40 n=72 k=96 b_static=true epilogue={expr={cast(relu(add(x0:f32, cast(x1:f16):f32))):f16} "
+       "operands=[[40, "
+       "72]]}}",
+       {}},
+      {"gemm{m=12 n=20 k=8 epilogue={expr={t0 = add(x0:f32, x1:f32); t0, sigmoid(t0)} operands=[[20]]}}", {}},
+      // conv: taps in one word of bits, in two, and more than those; channels that fill chunks and that do not; groups, dilations, 1 to 3
+      // dims
+      {"conv{n=2 c=8 m=12 in_spatial=[9, 7] kernel=[3, 3] out_spatial=[5, 4] pads=[1, 1] strides=[2, 2] dilations=[1, 1] has_bias=true "
+       "channels_last=true w_static=true}",
+       {}},
+      {"conv{n=1 c=24 m=32 in_spatial=[6, 7] kernel=[1, 1] out_spatial=[6, 7] pads=[0, 0] strides=[1, 1] dilations=[1, 1] "
+       "channels_last=true w_static=true}",
+       {}},
+      {"conv{n=1 c=3 m=16 in_spatial=[15, 15] kernel=[7, 7] out_spatial=[8, 8] pads=[3, 3] strides=[2, 2] dilations=[1, 1] "
+       "channels_last=true w_static=true}",
+       {}},
+      {"conv{n=1 c=2 m=8 in_spatial=[12, 12] kernel=[8, 8] out_spatial=[5, 5] pads=[0, 0] strides=[1, 1] dilations=[1, 1] "
+       "channels_last=true}",
+       {}},
+      {"conv{n=1 c=16 m=24 in_spatial=[8, 8] kernel=[3, 3] out_spatial=[8, 8] pads=[2, 2] strides=[1, 1] dilations=[2, 2] groups=2 "
+       "channels_last=true}",
+       {}},
+      {"conv{n=1 c=40 m=16 in_spatial=[h, w] kernel=[3, 1] out_spatial=[h, w] pads=[1, 0] strides=[1, 1] dilations=[1, 1] "
+       "channels_last=true w_static=true}",
+       {{"h", 5}, {"w", 6}}},
+      {"conv{n=2 c=6 m=5 in_spatial=[40] kernel=[5] out_spatial=[20] pads=[2] strides=[2] dilations=[1]}", {}},
+      {"conv{n=1 c=8 m=8 in_spatial=[4, 4] kernel=[1, 1] out_spatial=[4, 4] pads=[0, 0] strides=[1, 1] dilations=[1, 1]}", {}},
+      {"conv{n=1 c=16 m=8 in_spatial=[3, 5, 4] kernel=[2, 3, 2] out_spatial=[2, 5, 4] pads=[0, 1, 1] strides=[1, 1, 1] dilations=[1, 1, 1] "
+       "channels_last=true}",
+       {}},
+      {"conv{n=1 c=8 m=8 in_spatial=[9, 9] kernel=[5, 5] out_spatial=[9, 9] pads=[2, 2] strides=[1, 1] dilations=[1, 1] groups=8 "
+       "channels_last=true w_static=true has_bias=true}",
+       {}},
+      {"conv{n=2 c=16 m=16 in_spatial=[9, 10] kernel=[3, 3] out_spatial=[5, 5] pads=[1, 1] strides=[2, 2] dilations=[1, 1] groups=16 "
+       "channels_last=true}",
+       {}},
+      {"conv{n=1 c=4 m=8 in_spatial=[9, 10] kernel=[3, 3] out_spatial=[9, 10] pads=[2, 2] strides=[1, 1] dilations=[2, 2] groups=4}", {}},
+      {"conv{n=2 c=6 m=4 in_spatial=[5, 4] kernel=[3, 3] out_spatial=[9, 7] pads=[1, 1] strides=[2, 2] dilations=[1, 1] transposed=true}",
+       {}},
       // copy: widths, transposes with remainders, symbols, batches in front and between
       {"copy{type=u8 shape=[7, 33] strides=[1, 7]}", {}},
       {"copy{type=f16 shape=[3, 40, 70] strides=[2800, 1, 40]}", {}},
@@ -49,6 +100,63 @@ const std::vector<Row>& rows() {
       {"copy{type=c64 shape=[4, 5] strides=[1, 4]}", {}},
       {"copy{type=f32 shape=[n, 4] strides=[0, 1]}", {{"n", 3}}},
       {"copy{type=f32 shape=[] strides=[]}", {}},
+      // series: sizes, ranges, types
+      {"series{shape=[3] values=[n, 7, n*m]}", {{"n", 3}, {"m", 4}}},
+      {"series{type=i32 shape=[n] values=[m] step=-2}", {{"n", 300}, {"m", 4}}},
+      {"series{type=bool shape=[2] values=[0, n]}", {{"n", 3}}},
+      {"series{type=u8 shape=[2, 200] values=[5] step=3}", {}},
+      // index: rows by index (an embedding), single elements, coordinates, batches, 32-bit indices
+      {"index{shape=[1, n, 768] pieces=[{strides=[23040, 0, 1] terms=[{steps=[0, 1, 0] indices=1 size=30 stride=768}]}]}", {{"n", 9}}},
+      {"index{index_type=i32 shape=[3, 7, m] pieces=[{strides=[5*m, 0, 1] terms=[{steps=[0, 1, 0] indices=1 size=5 stride=m}]}]}",
+       {{"m", 5}}},
+      {"index{type=u8 shape=[4, 9] pieces=[{strides=[20, 0] terms=[{steps=[9, 1] indices=1 size=20 stride=1}]}]}", {}},
+      {"index{shape=[2, 6, 10] pieces=[{strides=[120, 0, 1] terms=[{steps=[12, 2, 0] indices=1 size=4 stride=30}, {start=1 steps=[12, 2, "
+       "0] "
+       "indices=1 size=3 stride=10}]}]}",
+       {}},
+      {"index{type=f16 shape=[1, 4099, 24] pieces=[{strides=[24000, 0, 1] terms=[{steps=[0, 1, 0] indices=1 size=1000 stride=24}]}]}", {}},
+      // concatenations: rows that vectors divide and rows that they do not, many pieces, empty ones, symbols
+      {"index{shape=[6, 96] axis=1 pieces=[{strides=[32, 1]}, {source=1 first=32 strides=[64, 1]}]}", {}},
+      {"index{type=bool shape=[6, 13] axis=1 pieces=[{strides=[3, 1]}, {source=1 first=3 strides=[10, 1]}]}", {}},
+      {"index{shape=[n, 5*m] axis=1 pieces=[{strides=[2*m, 1]}, {source=1 first=2*m strides=[0, 1]}, {source=2 first=2*m strides=[3*m, "
+       "1]}]}",
+       {{"n", 3}, {"m", 4}}},
+      {"index{type=c64 shape=[7] pieces=[{strides=[1]}, {source=1 first=2 strides=[1]}, {source=0 first=5 strides=[1]}]}", {}},
+      // padding and repetition
+      {"index{shape=[3, 10, 11] pieces=[{strides=[48, 0, 0] terms=[{start=-1 steps=[0, 0, 1] outside=fill size=8 stride=1}, {start=-2 "
+       "steps=[0, 1, 0] outside=fill size=6 stride=8}]}] fill=1}",
+       {}},
+      {"index{type=i8 shape=[3, n+2, 8] pieces=[{strides=[8*n, 0, 1] terms=[{start=-1 steps=[0, 1, 0] outside=fill size=n stride=8}]}]}",
+       {{"n", 5}}},
+      {"index{shape=[2, 17] pieces=[{strides=[5, 0] terms=[{start=-6 steps=[0, 1] outside=reflect size=5 stride=1}]}]}", {}},
+      {"index{shape=[2, 17] pieces=[{strides=[n, 0] terms=[{start=-6 steps=[0, 1] outside=reflect size=n stride=1}]}]}", {{"n", 1}}},
+      {"index{shape=[2, 17] pieces=[{strides=[n, 0] terms=[{start=-6 steps=[0, 1] outside=edge size=n stride=1}]}]}", {{"n", 4}}},
+      {"index{shape=[12, 6, 3] pieces=[{strides=[0, 0, 1] terms=[{steps=[1, 0, 0] outside=wrap size=4 stride=9}, {steps=[0, 1, 0] "
+       "outside=wrap size=n stride=3}]}]}",
+       {{"n", 3}}},
+      {"index{type=f64 shape=[37] pieces=[{strides=[0]}]}", {}},
+      {"index{shape=[0, 4] pieces=[{strides=[4, 1]}]}", {}},
+      {"index{shape=[] pieces=[{offset=2}]}", {}},
+      // resize: layouts, every mode and transform, symbols
+      {"resize{in=[2, 3, 8, 9] out=[2, 3, 16, 18] scales=[1, 1, 2, 2] coordinate_transform=asymmetric nearest_mode=floor}", {}},
+      {"resize{in=[2, 8, 9, 24] out=[2, 16, 18, 24] scales=[1, 2, 2, 1] coordinate_transform=asymmetric nearest_mode=floor}", {}},
+      {"resize{type=u8 in=[n, 5, 7] out=[n, 9, 3] scales=[1, 0, 0] by_sizes=true nearest_mode=round_prefer_ceil}", {{"n", 2}}},
+      {"resize{in=[n, h, w, 6] out=[n, 2*h, 3*w, 6] scales=[1, 0, 0, 1] by_sizes=true mode=linear}", {{"n", 2}, {"h", 3}, {"w", 4}}},
+      {"resize{in=[1, 3, 8, 9] out=[1, 3, 12, 13] scales=[1, 1, 0, 0] by_sizes=true mode=linear coordinate_transform=align_corners}", {}},
+      {"resize{in=[1, 3, 8, 9] out=[1, 3, 12, 7] scales=[1, 1, 1.5, 0.8] mode=cubic coordinate_transform=half_pixel_symmetric}", {}},
+      {"resize{in=[1, 8, 9, 8] out=[1, 12, 7, 8] scales=[1, 1.5, 0.8, 1] mode=cubic cubic_coeff_a=-0.5 exclude_outside=true}", {}},
+      {"resize{in=[2, 5, 6] out=[2, 9, 1] scales=[1, 0, 0] by_sizes=true mode=linear coordinate_transform=pytorch_half_pixel}", {}},
+      {"resize{in=[2, 5, 6] out=[2, 9, 4] scales=[1, 0, 0] by_sizes=true mode=linear exclude_outside=true coordinate_transform=asymmetric}",
+       {}},
+      {"resize{in=[2, 5, 6] out=[2, 9, 4] scales=[1, 0, 0] by_sizes=true coordinate_transform=tf_half_pixel_for_nn nearest_mode=ceil}", {}},
+      {"resize{in=[4, 5, 6] out=[4, 9, 4] scales=[1, 0, 0] by_sizes=true mode=linear coordinate_transform=tf_crop_and_resize "
+       "extrapolation_value=3.5 roi=[0, 0.4, 0.6, 1, 0.6, 1.2]}",
+       {}},
+      {"resize{in=[4, 5, 6] out=[4, 9, 4] scales=[1, 0, 0] by_sizes=true coordinate_transform=tf_crop_and_resize extrapolation_value=3.5 "
+       "roi=[0, 0.4, 0.6, 1, 0.6, 1.2]}",
+       {}},
+      {"resize{in=[2, 4, 5, 6] out=[2, 8, 3, 9] scales=[1, 0, 0, 0] by_sizes=true mode=linear}", {}},
+      {"resize{in=[4, 6] out=[4, 6] scales=[1, 1] mode=linear}", {}},
       // reduce
       {"reduce{kind=sum shape=[n, 4096] axes=[1]}", {{"n", 2}}},
       {"reduce{kind=mean shape=[3, n] axes=[1]}", {{"n", 77}}},
@@ -204,7 +312,11 @@ std::optional<engine::Problem> retyped(const engine::Problem& problem, DType typ
   engine::Problem out = problem;
   if (const engine::Epilogue* epilogue = engine::epilogue_of(problem); epilogue && !epilogue->expr.empty()) return std::nullopt;
   const auto change = [&](DType& at) { at = at == DType::f32 ? type : at; };
-  if (auto* reduce = std::get_if<engine::ReduceProblem>(&out.kind)) {
+  if (auto* gemm = std::get_if<engine::GemmProblem>(&out.kind)) {
+    change(gemm->a), change(gemm->b), change(gemm->out);
+  } else if (auto* conv = std::get_if<engine::ConvProblem>(&out.kind)) {
+    change(conv->x), change(conv->w), change(conv->out);
+  } else if (auto* reduce = std::get_if<engine::ReduceProblem>(&out.kind)) {
     change(reduce->in), change(reduce->out);
   } else if (auto* norm = std::get_if<engine::NormProblem>(&out.kind)) {
     change(norm->type);
@@ -214,6 +326,10 @@ std::optional<engine::Problem> retyped(const engine::Problem& problem, DType typ
     change(copy->type);
   } else if (auto* attention = std::get_if<engine::AttentionProblem>(&out.kind)) {
     change(attention->type);
+  } else if (auto* index = std::get_if<engine::IndexProblem>(&out.kind)) {
+    change(index->type);
+  } else if (auto* resize = std::get_if<engine::ResizeProblem>(&out.kind)) {
+    change(resize->type);
   } else if (auto* pointwise = std::get_if<engine::PointwiseProblem>(&out.kind)) {
     for (ExprNode& node : pointwise->expr.nodes) change(node.type);
   } else {
@@ -262,6 +378,16 @@ std::vector<CudaCase> cuda_cases(std::string_view kind) {
     out.push_back({engine::PointwiseProblem{.expr = std::move(expr), .in = in, .out = Shape{67}}, {}});
   }
   return out;
+}
+
+std::vector<std::string> some_configs(const tune::Tactic& tactic, const engine::Problem& problem, const engine::DeviceFacts& device,
+                                      uint64_t seed) {
+  if (!tactic.configs) return {""};
+  std::vector<std::string> all = tactic.configs(problem, device);
+  std::mt19937_64 random(seed);
+  std::shuffle(all.begin() + 1, all.end(), random);
+  all.resize(std::min<size_t>(all.size(), 2));
+  return all;
 }
 
 }  // namespace tenon

@@ -52,6 +52,10 @@ std::optional<Problem> retyped(const Problem& problem, DType type) {
     change(attention->type), change(attention->mask_type);
   } else if (auto* copy = std::get_if<engine::CopyProblem>(&out.kind)) {
     change(copy->type);
+  } else if (auto* index = std::get_if<engine::IndexProblem>(&out.kind)) {
+    change(index->type);
+  } else if (auto* resize = std::get_if<engine::ResizeProblem>(&out.kind)) {
+    change(resize->type);
   } else {
     return {};
   }
@@ -147,8 +151,9 @@ std::optional<std::string> check(const engine::DeviceApi& api, const tune::Tacti
     auto value = cli::random_value(operands->in[i].type, *operands->in[i].shape().constant(), seed, strf("in{}", i));
     if (!value.ok()) return value.error().message;
     in.push_back(*value);
-    device_in.push_back(device.upload(value->tensor));
   }
+  cli::keep_indices_inside(problem, in);
+  for (const HostValue& value : in) device_in.push_back(device.upload(value.tensor));
   std::vector<Tensor> got;
   for (const Fact& fact : operands->out) {
     got.push_back(*Tensor::allocate(fact.dtype(), *fact.shape().constant()));

@@ -1,6 +1,7 @@
 #include "problem_io.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/fields.h"
 
@@ -31,18 +32,56 @@ Shape reduced(const ReduceProblem& p) {
   return Shape(std::move(out));
 }
 
+/// A bound with numbers, or an error.
+Result<int64_t> most_of(const Dim& first, const std::vector<Dim>& steps, const Dims& dims) {
+  TENON_TRY(at, evaluate(first, {}));
+  if (steps.size() != dims.size()) return fail("one step per dim is wanted");
+  int64_t most = at;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    TENON_TRY(step, evaluate(steps[d], {}));
+    int64_t reach = 0;
+    if (__builtin_mul_overflow(step, dims[d] - 1, &reach) || __builtin_add_overflow(most, std::max<int64_t>(reach, 0), &most))
+      return fail("the problem reaches too far");
+  }
+  return most;
+}
+
+/// Elements of each input that an index problem reaches, and the type of each.
+Result<std::vector<Fact>> inputs_of(const IndexProblem& p) {
+  std::vector<Fact> out;
+  const auto wants = [&](int64_t input, DType type, int64_t elems) -> Result<void> {
+    if (input < 0 || input > 1000) return fail("the problem names input {}", input);
+    if (static_cast<int64_t>(out.size()) <= input) out.resize(static_cast<size_t>(input) + 1, Fact(p.type, Shape{Dim(0)}));
+    Fact& fact = out[static_cast<size_t>(input)];
+    fact = Fact(type, Shape{Dim(std::max(elems, fact.shape()[0].constant().value_or(0)))});
+    return {};
+  };
+  for (size_t k = 0; k < p.pieces.size(); ++k) {
+    const IndexPiece& piece = p.pieces[k];
+    TENON_TRY(dims, evaluate(p.shape, {}));
+    if (p.pieces.size() > 1) {
+      if (p.axis < 0 || p.axis >= p.shape.rank()) return fail("index wants an axis of its shape");
+      TENON_TRY(extent, evaluate((k + 1 < p.pieces.size() ? p.pieces[k + 1].first : p.shape[p.axis]) - piece.first, {}));
+      dims[static_cast<size_t>(p.axis)] = extent;
+    }
+    TENON_TRY(most, most_of(piece.offset, piece.strides, dims));
+    for (const IndexTerm& term : piece.terms) {
+      TENON_TRY(last, evaluate(max(term.size - 1, 0) * term.stride, {}));
+      most += std::max<int64_t>(last, 0);
+      if (term.indices < 0) continue;
+      TENON_TRY(at, most_of(term.start, term.steps, dims));
+      TENON_OK(wants(term.indices, p.index_type, at + 1));
+    }
+    TENON_OK(wants(piece.source, p.type, most + 1));
+  }
+  if (p.fill >= 0) TENON_OK(wants(p.fill, p.type, 1));
+  return out;
+}
+
 /// How many elements of the source a copy reaches: one more than its largest index.
 Result<int64_t> extent(const CopyProblem& p) {
   TENON_TRY(dims, evaluate(p.shape, {}));
-  TENON_TRY(at, evaluate(p.offset, {}));
-  if (p.strides.size() != dims.size()) return fail("copy wants one stride per dim");
-  int64_t most = at;
-  for (size_t d = 0; d < dims.size(); ++d) {
-    TENON_TRY(stride, evaluate(p.strides[d], {}));
-    int64_t reach = 0;
-    if (__builtin_mul_overflow(stride, dims[d] - 1, &reach) || __builtin_add_overflow(most, std::max<int64_t>(reach, 0), &most))
-      return fail("the copy reaches too far");
-  }
+  TENON_TRY(most, most_of(p.offset, p.strides, dims));
   return most + 1;
 }
 
@@ -136,6 +175,20 @@ struct Builder {
     in(p.type, {Dim(*elems)});
     out.out.emplace_back(p.type, p.shape);
   }
+  void operator()(const SeriesProblem& p) { out.out.emplace_back(p.type, p.shape); }
+  void operator()(const IndexProblem& p) {
+    auto inputs = inputs_of(p);
+    if (!inputs.ok()) {
+      done = std::move(inputs).error();
+      return;
+    }
+    out.in = std::move(*inputs);
+    out.out.emplace_back(p.type, p.shape);
+  }
+  void operator()(const ResizeProblem& p) {
+    in(p.type, p.in);
+    out.out.emplace_back(p.type, p.out);
+  }
   void operator()(const TransferProblem&) { done = fail(ErrorKind::unsupported, "transfers are not measured alone"); }
   void operator()(const ReferenceProblem&) {
     done = fail(ErrorKind::unsupported, "the operands of a reference problem do not follow from its text");
@@ -183,6 +236,30 @@ Result<Problem> parse_problem(std::string_view text) {
   Problem out;
   out.kind = std::move(parsed);
   return out;
+}
+
+void keep_indices_inside(const Problem& problem, std::span<HostValue> in) {
+  const auto* p = problem.as<IndexProblem>();
+  if (!p) return;
+  std::map<int64_t, int64_t> sizes;  // of each input of indices, the least
+  for (const IndexPiece& piece : p->pieces)
+    for (const IndexTerm& term : piece.terms) {
+      if (term.indices < 0) continue;
+      const int64_t size = std::max<int64_t>(term.size.constant().value_or(1), 1);
+      const auto [at, fresh] = sizes.try_emplace(term.indices, size);
+      at->second = std::min(at->second, size);
+    }
+  for (const auto& [input, size] : sizes) {
+    Tensor& tensor = in[static_cast<size_t>(input)].tensor;
+    for (int64_t i = 0; i < tensor.elems(); ++i) {
+      const int64_t index = element_as_int(tensor, i) % size;  // negative ones stay
+      if (tensor.dtype == DType::i32) {
+        tensor.as<int32_t>()[static_cast<size_t>(i)] = static_cast<int32_t>(index);
+      } else {
+        tensor.as<int64_t>()[static_cast<size_t>(i)] = index;
+      }
+    }
+  }
 }
 
 double flops_of(const Problem& problem) {

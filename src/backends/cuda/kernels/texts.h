@@ -7,6 +7,7 @@ namespace tenon::cuda {
 extern const std::string_view kPrelude;  // prelude.cuh: before every text
 extern const std::string_view kScalar;   // scalar.cuh: where a text says fn::
 extern const std::string_view kFold;     // fold.cuh: where a text says fold::
+extern const std::string_view kResize;   // resize.cuh: where a text says resize::
 extern const std::string_view kH100, kA100;
 extern const std::string_view kPtx;        // ptx.cuh
 extern const std::string_view kVectors;    // vectors.cuh

@@ -1,4 +1,5 @@
 // Attention as one kernel of kernels/attention.cuh: attention_mma for 16-bit types on tensor cores, attention_f32 in FP32.
+#include <algorithm>
 #include <cmath>
 
 #include "backends/cuda/kernels/texts.h"
@@ -65,21 +66,34 @@ int64_t shared_bytes(const AttentionProblem& p, const Tile& t, bool tensor_cores
   return std::max(ring, t.parts * t.queries() * (dv + 4 + 2) * 4);
 }
 
-/// The largest tile of queries that leaves most multiprocessors a block: warps that have no rows share the keys.
-Tile choose_tile(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device) {
+/// "16 queries, 4 parts of 32 keys, 2 stages": a tile as the tactic's configuration.
+std::string name_of(const Tile& t) { return strf("{} queries, {} parts of {} keys, {} stages", t.queries(), t.parts, t.keys, t.stages); }
+
+/// Tiles worth measuring. First the one with most queries that leaves most multiprocessors a block: warps without rows share the keys.
+std::vector<Tile> tiles_for(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device) {
   const int64_t width = std::max(number_of(p.d), number_of(p.dv));
-  const double keys = likely(p.tk, 128);
-  Tile t{.rows = 1, .parts = 4, .keys = width > 64 || keys <= 64 ? 16 : 32};
-  if (!tensor_cores) {
-    t.keys = keys <= 32 ? 8 : 16;
-  } else {
-    for (const auto& [rows, parts] : {std::pair<int64_t, int64_t>(2, 2), std::pair<int64_t, int64_t>(4, 1)})
-      if (likely(p.tq, 128) > static_cast<double>(8 * rows) && tiles_of(p, 16 * rows) >= 0.7 * static_cast<double>(device.units))
-        t.rows = rows, t.parts = parts, t.keys = width > 64 || parts > 1 ? 32 : 64;
+  const double queries = likely(p.tq, 128), keys = likely(p.tk, 128);
+  const auto staged = [&](Tile t) {
+    if (p.tk.constant() && *p.tk.constant() <= t.step()) t.stages = 1;
+    while (t.stages > 1 && shared_bytes(p, t, tensor_cores) > kSharedBytes) --t.stages;
+    return t;
+  };
+  if (!tensor_cores) return {staged({.rows = 1, .parts = 4, .keys = keys <= 32 ? 8 : 16})};
+  std::vector<Tile> out;
+  for (const auto& [rows, parts] :
+       {std::pair<int64_t, int64_t>(4, 1), std::pair<int64_t, int64_t>(2, 2), std::pair<int64_t, int64_t>(1, 4)}) {
+    if (rows > 1 && queries <= static_cast<double>(8 * rows)) continue;
+    const bool few_keys = width > 64 || keys <= 64;
+    const int64_t each = rows == 4 ? (width > 64 ? 32 : 64) : rows == 2 ? 32 : few_keys ? 16 : 32;
+    for (const int64_t size : {each, each == 16 ? each * 2 : each / 2}) out.push_back(staged({rows, parts, size, 2}));
   }
-  if (p.tk.constant() && *p.tk.constant() <= t.step()) t.stages = 1;
-  while (t.stages > 1 && shared_bytes(p, t, tensor_cores) > kSharedBytes) --t.stages;
-  return t;
+  const auto fills = [&](const Tile& t) { return t.rows == 1 || tiles_of(p, t.queries()) >= 0.7 * static_cast<double>(device.units); };
+  std::stable_partition(out.begin(), out.end(), fills);
+  return out;
+}
+
+Tile choose_tile(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device) {
+  return tiles_for(p, tensor_cores, device).front();
 }
 
 FinishSpec finish_of(const AttentionProblem& p, bool tensor_cores) {
@@ -194,10 +208,20 @@ std::string result_row_text(KernelWriter& w, const AttentionProblem& p) {
   return out;
 }
 
+std::vector<std::string> configs(const engine::Problem& problem, const engine::DeviceFacts& device) {
+  std::vector<std::string> out;
+  for (const Tile& tile : tiles_for(*problem.as<AttentionProblem>(), true, device)) out.push_back(name_of(tile));
+  return out;
+}
+
 template <bool kTensorCores>
 Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const auto& p = *problem.as<AttentionProblem>();
-  const Tile t = choose_tile(p, kTensorCores, ctx.device);
+  const std::vector<Tile> tiles = tiles_for(p, kTensorCores, ctx.device);
+  const auto named =
+      std::find_if(tiles.begin(), tiles.end(), [&](const Tile& tile) { return ctx.config.empty() || name_of(tile) == ctx.config; });
+  if (named == tiles.end()) return fail(ErrorKind::not_found, "there is no tile '{}' for this attention", ctx.config);
+  const Tile& t = *named;
   FinishSpec finish = finish_of(p, kTensorCores);
   KernelWriter w(finish.inputs + p.epilogue.operands.size(), outputs_of(finish), p.epilogue.operands.size());
   finish.row = result_row_text(w, p);
@@ -215,7 +239,7 @@ Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCt
 
 }  // namespace
 
-tune::Tactic attention_mma() { return {"attention_mma", supports<true>, estimate_us<true>, build<true>}; }
+tune::Tactic attention_mma() { return {"attention_mma", supports<true>, estimate_us<true>, build<true>, configs}; }
 tune::Tactic attention_f32() { return {"attention_f32", supports<false>, estimate_us<false>, build<false>}; }
 
 }  // namespace tenon::cuda

@@ -42,7 +42,7 @@ engine::Kernel KernelWriter::finish(const tune::BuildCtx& ctx, const Geometry& g
     return top_.find(name) == std::string::npos && body_.find(name) == std::string::npos ? std::string_view() : text;
   };
   const std::string text = std::string(kPrelude) + std::string(library("fn::", kScalar)) + std::string(library("fold::", kFold)) +
-                           "struct Args {\n" + members + "};\n" + top_ +
+                           std::string(library("resize::", kResize)) + "struct Args {\n" + members + "};\n" + top_ +
                            strf("extern \"C\" __global__ void __launch_bounds__({}, {}) TENON_KERNEL(const __grid_constant__ Args p) {{\n",
                                 geometry.threads, geometry.blocks_per_unit) +
                            body_ + "}\n";

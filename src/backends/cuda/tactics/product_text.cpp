@@ -144,6 +144,18 @@ std::vector<std::string> product_configs(const ProductSpec& spec, const engine::
   return out;
 }
 
+std::string lines_text(std::string_view type, std::string_view rows, std::string_view columns, std::string_view row_step,
+                       std::string_view column_step) {
+  std::string out = "  struct Row {\n    i64 at;\n    bool there;\n  };\n  typedef Row Column;\n";
+  out += strf("  __device__ __forceinline__ Row row(int r) const {{ return {{i64(r) * {}, r < {}}}; }}\n", row_step, rows);
+  out += strf("  __device__ __forceinline__ Column column(int k) const {{ return {{i64(k) * {}, k < {}}}; }}\n", column_step, columns);
+  out += "  __device__ __forceinline__ bool there(const Row& row, const Column& column) const { return row.there && column.there; }\n";
+  out += strf(
+      "  __device__ __forceinline__ const {}* at(const Row& row, const Column& column) const {{ return base + row.at + column.at; }}\n",
+      type);
+  return out;
+}
+
 Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, const tune::BuildCtx& ctx) {
   const std::vector<Tile> tiles = product_tiles(spec, ctx.device);
   const auto named =

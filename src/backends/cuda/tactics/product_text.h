@@ -43,6 +43,10 @@ double product_us(const ProductSpec& spec, const engine::DeviceFacts& device);
 /// `w`: the writer that the texts of the spec came from.
 Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, const tune::BuildCtx& ctx);
 
+/// Members of a Source whose rows and columns lie evenly, `row_step` and `column_step` elements apart.
+std::string lines_text(std::string_view type, std::string_view rows, std::string_view columns, std::string_view row_step,
+                       std::string_view column_step);
+
 /// The size as text of type int.
 inline std::string int_size(KernelWriter& w, const Dim& dim) { return dim.is_constant() ? w.size(dim) : strf("int({})", w.size(dim)); }
 /// Whether the size is a number that `by` divides.

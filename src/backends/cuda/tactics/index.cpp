@@ -1,0 +1,205 @@
+// Elements to where index expressions say: gathers, concatenations, padding. Elements are bytes, as wide as the runs along the last dim
+// allow; a thread finds the coordinates of its result, from them the piece and the address of the source. An index that lies outside
+// reads nothing and gives zero.
+#include <algorithm>
+
+#include "backends/cuda/tactics/index_text.h"
+#include "backends/cuda/tactics/tactics.h"
+
+namespace tenon::cuda {
+namespace {
+
+using engine::IndexPiece;
+using engine::IndexProblem;
+using engine::IndexTerm;
+using engine::Outside;
+
+constexpr int64_t kThreads = 256;
+constexpr size_t kMostPieces = 256;  // each is a pointer among 4 KB of arguments
+
+engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+  const auto* p = problem.as<IndexProblem>();
+  if (!p) return engine::no(kOtherKind);
+  if (!p->shape.has_rank() || p->pieces.empty()) return engine::no("the rank is not known");
+  if (bits_of(p->type) < 8) return engine::no("elements are not whole bytes");
+  if (p->pieces.size() > kMostPieces) return engine::no("there are more pieces than a kernel takes pointers");
+  return {};
+}
+
+double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+  const auto& p = *problem.as<IndexProblem>();
+  return memory_us(2 * bytes_of(p.shape, p.type), device);
+}
+
+std::optional<std::vector<Dim>> halves(const std::vector<Dim>& dims, size_t but) {
+  std::vector<Dim> out = dims;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (d == but) continue;
+    const auto half = exact_div(dims[d], Dim(2));
+    if (!half) return std::nullopt;
+    out[d] = *half;
+  }
+  return out;
+}
+
+/// The same problem in elements twice as wide, where runs along the last dim and all that lies between them are whole ones.
+std::optional<IndexProblem> widened(const IndexProblem& p) {
+  if (p.shape.dims().empty() || p.fill >= 0) return std::nullopt;
+  const size_t last = p.shape.dims().size() - 1;
+  IndexProblem out = p;
+  const auto halve = [](Dim& dim) {
+    const auto half = exact_div(dim, Dim(2));
+    if (half) dim = *half;
+    return half.has_value();
+  };
+  if (!halve(out.shape.dims()[last])) return std::nullopt;
+  for (IndexPiece& piece : out.pieces) {
+    if (!(piece.strides[last] == Dim(1)) || !halve(piece.offset)) return std::nullopt;
+    if (p.axis == static_cast<int64_t>(last) && !halve(piece.first)) return std::nullopt;
+    const auto strides = halves(piece.strides, last);
+    if (!strides) return std::nullopt;
+    piece.strides = *strides;
+    for (IndexTerm& term : piece.terms)
+      if (!(term.steps[last] == Dim(0)) || !halve(term.stride)) return std::nullopt;
+  }
+  return out;
+}
+
+std::vector<Stride> strides_of_dims(const std::vector<Dim>& dims) {
+  std::vector<Stride> out;
+  for (const Dim& dim : dims) out.push_back({dim, {}});
+  return out;
+}
+
+std::string_view moved_type(int64_t bytes) {
+  switch (bytes) {
+    case 1: return "u8";
+    case 2: return "u16";
+    case 4: return "u32";
+    case 8: return "u64";
+    default: return "uint4";
+  }
+}
+
+class IndexText {
+ public:
+  IndexText(const IndexProblem& p, size_t inputs) : p_(p), w_(inputs, 1), bytes_(bits_of(p.type) / 8) {
+    while (bytes_ < 16) {
+      auto wide = widened(p_);
+      if (!wide) break;
+      p_ = std::move(*wide);
+      bytes_ *= 2;
+    }
+  }
+
+  engine::Kernel build(const tune::BuildCtx& ctx) {
+    const Dim count = p_.shape.elems();
+    const int64_t number = count.constant().value_or(INT32_MAX);
+    const int64_t each = bytes_ >= 16 || number < 8 * ctx.device.units * kThreads ? 1 : 4;
+    const std::string_view type = moved_type(bytes_), index = index_type(count);
+    w_.line("const {} first = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kThreads * each);
+    w_.line("trigger(); wait();");
+    if (p_.fill >= 0) {
+      w_.line("const {} fill = *static_cast<const {}*>(p.in{});", type, type, p_.fill);
+    } else {
+      w_.line("const {} fill = {{}};", type);
+    }
+    w_.line("{} x[{}];", type, each);
+    const std::string size = w_.size(count);
+    const auto loop = [&](const std::string& body) {
+      w_.raw("#pragma unroll\n");
+      w_.line("for (int u = 0; u < {}; ++u) {{", each);
+      w_.line("const {} i = first + u * {};", index, kThreads);
+      w_.line("if (i < {}) {{", size);
+      w_.raw(body);
+      w_.line("}}}}");
+    };
+    std::string body = split_text(w_, p_.shape.dims(), "i", "c");
+    body += strf("  const {}* from = nullptr;\n", type);
+    for (size_t k = 0; k < p_.pieces.size(); ++k) body += piece_text(k);
+    loop(body + "  x[u] = from ? *from : fill;\n");
+    loop(strf("  static_cast<{}*>(p.out0)[i] = x[u];\n", type));
+    const Dim grid = some_blocks(count, kThreads * each);
+    return w_.finish(ctx, {.grid = {grid}, .threads = kThreads, .mode = mode_of(ctx, grid)});
+  }
+
+ private:
+  /// "{ … from = …; }", for the elements that the piece gives.
+  std::string piece_text(size_t k) {
+    const IndexPiece& piece = p_.pieces[k];
+    const auto axis = static_cast<size_t>(p_.axis);
+    const bool many = p_.pieces.size() > 1;
+    std::string out = k ? "  else " : "  ";
+    if (k + 1 < p_.pieces.size()) out += strf("if (c{} < {}) ", axis, w_.size(p_.pieces[k + 1].first));
+    out += "{\n";
+    // Coordinates count from the piece's first element: what that makes is taken off the offsets.
+    const Dim offset = many ? piece.offset - piece.first * piece.strides[axis] : piece.offset;
+    std::string at = strf("{} + {}", w_.size(offset), offset_text(w_, strides_of_dims(piece.strides), "c"));
+    std::string inside;
+    for (size_t t = 0; t < piece.terms.size(); ++t) {
+      IndexTerm term = piece.terms[t];
+      if (many) term.start = term.start - piece.first * term.steps[axis];
+      out += term_text(term, strf("t{}", t), inside);
+      at += strf(" + t{} * {}", t, w_.size(term.stride));
+    }
+    const std::string pointer = strf("static_cast<const {}*>(p.in{}) + ({})", moved_type(bytes_), piece.source, at);
+    return out + strf("  {}from = {};\n  }}\n", inside.empty() ? "" : strf("if ({}) ", inside), pointer);
+  }
+
+  /// Statements that make `name` the coordinate; `inside` gains what must hold.
+  std::string term_text(const IndexTerm& term, const std::string& name, std::string& inside) {
+    const std::string size = w_.size(term.size);
+    std::string out = strf("  i64 {} = {} + {};\n", name, w_.size(term.start), offset_text(w_, strides_of_dims(term.steps), "c"));
+    const auto must = [&](const std::string& condition) { inside += (inside.empty() ? "" : " && ") + condition; };
+    if (term.indices >= 0) {
+      const std::string_view type = p_.index_type == DType::i32 ? "i32" : "i64";
+      out += strf("  {} = load<{}>(p.in{}, {}).v[0];\n", name, type, term.indices, name);
+      out += strf("  if ({} < 0) {} += {};\n", name, name, size);
+      must(strf("u64({}) < u64({})", name, size));
+      return out;
+    }
+    if (term.outside == Outside::fill) must(strf("u64({}) < u64({})", name, size));
+    if (term.outside == Outside::fill || term.outside == Outside::never) return out;
+    if (!term.size.is_constant()) {
+      must(strf("{} > 0", size));
+      out += strf("  if ({} > 0) {{\n", size);
+    } else if (term.size == Dim(0)) {
+      must("false");
+      return out;
+    }
+    if (term.outside == Outside::edge) {
+      out += strf("  {} = {} < 0 ? 0 : {} < {} ? {} : {} - 1;\n", name, name, name, size, name, size);
+    } else {
+      const bool mirrors = term.outside == Outside::reflect;
+      const std::string period = mirrors ? w_.size(max(Dim(2) * (term.size - 1), Dim(1))) : size;
+      out += strf("  {} = {} % {};\n  if ({} < 0) {} += {};\n", name, name, period, name, name, period);
+      if (mirrors) out += strf("  if ({} >= {}) {} = {} - {};\n", name, size, name, period, name);
+    }
+    if (!term.size.is_constant()) out += "  }\n";
+    return out;
+  }
+
+  IndexProblem p_;
+  KernelWriter w_;
+  int64_t bytes_;
+};
+
+Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+  const auto& p = *problem.as<IndexProblem>();
+  int64_t last = p.fill;
+  for (const IndexPiece& piece : p.pieces) {
+    if (piece.strides.size() != p.shape.dims().size()) return fail("one stride per dim is wanted");
+    last = std::max(last, piece.source);
+    for (const IndexTerm& term : piece.terms) {
+      if (term.steps.size() != p.shape.dims().size()) return fail("one step per dim is wanted");
+      last = std::max(last, term.indices);
+    }
+  }
+  return IndexText(p, static_cast<size_t>(last + 1)).build(ctx);
+}
+
+}  // namespace
+
+tune::Tactic index() { return {"index", supports, estimate_us, build}; }
+
+}  // namespace tenon::cuda
