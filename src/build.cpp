@@ -100,7 +100,7 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
     ctx.wants_device = [&](const ir::Node& node, const ir::Graph& graph) { return wants_device(target, graph, node); };
   TENON_TRY(float_type, float_type_of(options.precision));
   ctx.float_type = float_type;
-  ctx.channels_last = ctx.layer_norm = ctx.recurrence = target.lower.devices.back() == "cuda";
+  ctx.channels_last = ctx.layer_norm = ctx.recurrence = ctx.attention = ctx.wide_products = target.lower.devices.back() == "cuda";
   if (name != "portable") TENON_OK(passes::run_pipeline(module, ctx, passes::target_pipeline()));
   TENON_TRY(plan, lower::lower(module, target.lower, blobs));
   if (target.lower.devices.back() == "cuda") TENON_OK(tune::report_host_steps(plan, target.facts, options.strict, options.log));

@@ -25,6 +25,14 @@ Problem& Problem::operator=(const Problem&) = default;
 Problem& Problem::operator=(Problem&&) noexcept = default;
 Problem::~Problem() = default;
 
+std::vector<Dim> AttentionProblem::out_dims() const {
+  const std::vector<Dim> dims = {batch, heads, tq, dv};
+  if (perm.size() != dims.size()) return dims;
+  std::vector<Dim> out;
+  for (const int64_t from : perm) out.push_back(from >= 0 && from < 4 ? dims[static_cast<size_t>(from)] : Dim(1));
+  return out;
+}
+
 namespace {
 
 /// Calls fn(Dim&) on every dim reachable from a described value.

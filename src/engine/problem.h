@@ -167,9 +167,20 @@ struct PoolProblem {
                                              Field{16, "channels_last", &PoolProblem::channels_last}};
 };
 
+/// Where rows of heads lie in an operand: element [b, h, t, i] at offset + b · strides[0] + h · strides[1] + t · strides[2] + i, in
+/// elements.
+struct HeadsView {
+  Dim offset;
+  std::vector<Dim> strides;  // three; none: dense, in the order of the dims
+  static constexpr std::string_view kName = "HeadsView";
+  static constexpr auto kFields = std::tuple{Field{1, "offset", &HeadsView::offset}, Field{2, "strides", &HeadsView::strides}};
+};
+
 /// out[b, h] = softmax(scale · q[b, h] · k[b, h']ᵀ + mask) · v[b, h'], h' = h · kv_heads / heads: q [batch, heads, tq, d],
 /// k [batch, kv_heads, tk, d], v [batch, kv_heads, tk, dv] → [batch, heads, tq, dv]. Inputs: q, k, v, mask if has_mask (of any float
 /// type, broadcast to [batch, heads, tq, tk]), epilogue operands. causal: query i sees keys up to i + tk - tq. Scores and sums are FP32.
+/// Views: the operand is a larger tensor, such as the one product that makes q, k and v. perm: dim i of out is dim perm[i] of those above;
+/// the last stays last.
 struct AttentionProblem {
   DType type = DType::f32;
   Dim batch, heads, kv_heads, tq, tk, d, dv;
@@ -177,6 +188,8 @@ struct AttentionProblem {
   bool causal = false, has_mask = false;
   DType mask_type = DType::f32;
   Shape mask;
+  HeadsView q, k, v;
+  std::vector<int64_t> perm;
   Epilogue epilogue;
   static constexpr std::string_view kName = "attention";
   static constexpr auto kFields = std::tuple{Field{1, "type", &AttentionProblem::type},
@@ -192,7 +205,13 @@ struct AttentionProblem {
                                              Field{11, "has_mask", &AttentionProblem::has_mask},
                                              Field{12, "mask_type", &AttentionProblem::mask_type},
                                              Field{13, "mask", &AttentionProblem::mask},
-                                             Field{14, "epilogue", &AttentionProblem::epilogue}};
+                                             Field{14, "epilogue", &AttentionProblem::epilogue},
+                                             Field{15, "q", &AttentionProblem::q},
+                                             Field{16, "k", &AttentionProblem::k},
+                                             Field{17, "v", &AttentionProblem::v},
+                                             Field{18, "perm", &AttentionProblem::perm}};
+  /// [batch, heads, tq, dv] in the order of out.
+  std::vector<Dim> out_dims() const;
 };
 
 enum class ActivationKind : uint8_t {

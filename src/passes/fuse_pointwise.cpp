@@ -5,6 +5,7 @@
 #include "ir/rewriter.h"
 #include "ops/pointwise.h"
 #include "ops/pointwise_rules.h"
+#include "ops/reshape.h"
 #include "passes/passes.h"
 
 namespace tenon::passes {
@@ -120,7 +121,48 @@ std::optional<Values> attach_epilogue(Rewriter& rw, const Node& outer) {
   return rw.emit_op(anchor->op, std::move(in), {.epilogue = std::move(epilogue), .math = anchor->math});
 }
 
-constexpr ir::RuleRow kRules[] = {{"merge_pointwise", "Pointwise", merge_pointwise}, {"attach_epilogue", "Pointwise", attach_epilogue}};
+bool makes_anchor_result(const Rewriter& rw, ValueId id) {
+  const Node* node = id == ValueId::none ? nullptr : rw.maker_of(id);
+  return node && node->op.row().anchor && node->out[0] == id;
+}
+
+/// An anchor's result under other dims would keep arithmetic away from it: that runs on the result as it is, and the view comes behind.
+std::optional<Values> move_view_behind(Rewriter& rw, const Node& outer) {
+  const Fact& out = rw.fact(outer.out[0]);
+  if (outer.out.size() != 1 || !out.has_rank() || std::any_of(outer.in.begin(), outer.in.end(), [&](ValueId id) {
+        return makes_anchor_result(rw, id) && rw.uses(id) == count_in(outer.in, id);
+      }))
+    return std::nullopt;
+  for (const ValueId id : outer.in) {
+    const Node* view = rw.uses(id) == count_in(outer.in, id) ? rw.maker_of(id) : nullptr;
+    if (!view || !view->op.as<ops::Reshape>() || !same_shape(rw, id, outer.out[0]) || rw.uses(view->in[0]) != 1) continue;
+    const Fact& below = rw.fact(view->in[0]);
+    if (!makes_anchor_result(rw, view->in[0]) || rw.is_weight(id) || !below.has_rank() || below.rank() == 0 || out.rank() == 0) continue;
+    const Dim& last = below.shape()[below.rank() - 1];
+    const bool same_columns = last == out.shape()[out.rank() - 1];
+    const auto fits = [&](ValueId other) {
+      const Fact& fact = rw.fact(other);
+      return same_shape(rw, other, outer.out[0]) || (fact.has_rank() && fact.rank() <= 1 && (fact.rank() == 0 || same_columns));
+    };
+    if (!std::all_of(outer.in.begin(), outer.in.end(), fits)) continue;
+    (void)rw.producer_of(id);
+    Values in = outer.in;
+    for (ValueId& operand : in) {
+      if (operand == id) {
+        operand = view->in[0];
+      } else if (same_shape(rw, operand, outer.out[0]) && (out.rank() > 1 || !same_columns)) {
+        operand = rw.emit(ops::Reshape{.shape = below.shape().dims()}, {operand})[0];
+      }
+    }
+    const ValueId y = rw.emit(ops::Pointwise(*outer.op.as<ops::Pointwise>()), std::move(in))[0];
+    return rw.emit(ops::Reshape{.shape = out.shape().dims()}, {y});
+  }
+  return std::nullopt;
+}
+
+constexpr ir::RuleRow kRules[] = {{"merge_pointwise", "Pointwise", merge_pointwise},
+                                  {"attach_epilogue", "Pointwise", attach_epilogue},
+                                  {"move_view_behind", "Pointwise", move_view_behind}};
 
 }  // namespace
 

@@ -21,7 +21,7 @@ using ir::Rewriter;
 using ir::ValueId;
 using ir::Values;
 
-/// One of the products that become one: its weights, its bias if all have one, and the result that is replaced.
+/// One of the products that become one: its weights, its bias if it has one, and the result that is replaced.
 struct Sibling {
   ValueId weights, bias = ValueId::none, result;
   int64_t columns = 0;
@@ -77,23 +77,27 @@ class Merger {
   }
 
  private:
-  /// If each product goes into the addition of a given vector alone, the sums are what is replaced.
+  /// Where a product goes into the addition of a given vector alone, the sum is what is replaced.
   void take_biases(const Graph& graph, Family& family) const {
-    std::vector<Sibling> with = family.siblings;
-    for (Sibling& sibling : with) {
+    for (Sibling& sibling : family.siblings) {
       const std::vector<NodeId>& users = users_.count(sibling.result) ? users_.at(sibling.result) : std::vector<NodeId>{};
-      if (users.size() != 1 || users[0] == NodeId::none) return;
+      if (users.size() != 1 || users[0] == NodeId::none) continue;
       const Node& node = graph[users[0]];
       const auto sum = node.epilogue.empty() ? one_function(node) : std::nullopt;
-      if (!sum || sum->fn != Fn::add) return;
+      if (!sum || sum->fn != Fn::add) continue;
       const ValueId a = sum->args[0].value, b = sum->args[1].value, bias = a == sibling.result ? b : a;
-      if (!is_given(graph, bias) || graph[bias].fact.dtype() != graph[sibling.result].fact.dtype()) return;
+      if (!is_given(graph, bias) || graph[bias].fact.dtype() != graph[sibling.result].fact.dtype()) continue;
       const Shape& shape = graph[bias].fact.shape();
-      if (shape.rank() != 1 || !(shape[0] == Dim(sibling.columns))) return;
+      if (shape.rank() != 1 || !(shape[0] == Dim(sibling.columns))) continue;
       sibling.bias = bias;
       sibling.result = node.out[0];
     }
-    family.siblings = std::move(with);
+  }
+
+  static ValueId zeros(Rewriter& rw, DType type, int64_t size) {
+    Tensor out = *Tensor::allocate(type, {size});
+    std::fill_n(out.data, out.bytes(), std::byte{0});
+    return rw.constant(std::move(out));
   }
 
   static Values merged(Rewriter& rw, const Family& family) {
@@ -106,8 +110,10 @@ class Merger {
     }
     const ValueId wide = rw.emit(ops::Concat{.axis = family.product.trans_b ? 0 : 1}, std::move(weights))[0];
     ValueId y = rw.emit(ops::MatMul(family.product), {family.x, wide})[0];
-    if (biases[0] != ValueId::none) {
+    if (std::any_of(biases.begin(), biases.end(), [](ValueId id) { return id != ValueId::none; })) {
       const DType type = rw.fact(y).dtype();
+      for (size_t i = 0; i < biases.size(); ++i)
+        if (biases[i] == ValueId::none) biases[i] = zeros(rw, type, columns[i]);
       Expr sum;
       const int product = sum.add_input(0, type);
       sum.results = {sum.add(Fn::add, product, sum.add_input(1, type))};

@@ -26,12 +26,16 @@ constexpr Pass kTarget[] = {
     {.name = "split_recurrent", .run = split_recurrent, .target_pass = true},
     // Behind it: two layers that read one input become one product.
     {.name = "merge_siblings", .run = merge_siblings, .target_pass = true},
+    // Behind both: heads are parts of one wide product.
+    {.name = "absorb_views", .run = absorb_views, .target_pass = true},
     // Before fusing: a Transpose between a convolution and its activation would keep them apart.
     {.name = "use_channels_last", .run = use_channels_last, .target_pass = true},
     // Behind what looks at whole Splits.
     {.name = "slice_splits", .run = slice_splits, .target_pass = true},
     // Behind what looks at operators alone, before fusing: casts join the arithmetic.
     {.name = "lower_precision", .run = lower_precision, .target_pass = true},
+    // What each user cast for itself is one value now: it can join what makes it.
+    {.name = "merge_common", .run = merge_common, .target_pass = true},
     // Every target runs arithmetic inside the kernel before it; which operators take it is a flag of their rows.
     {.name = "fuse_pointwise", .run = fuse_pointwise, .target_pass = true},
     {.name = "merge_common", .run = merge_common, .target_pass = true},

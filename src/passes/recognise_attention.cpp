@@ -44,6 +44,18 @@ Scaled unscaled(Rewriter& rw, ValueId id) {
   return {id, 1};
 }
 
+/// The same where the product stands below views and transposes that nobody else reads: they move to what is scaled.
+Scaled unscaled_below(Rewriter& rw, ValueId id) {
+  const Node* moved = rw.uses(id) == 1 ? rw.maker_of(id) : nullptr;
+  if (!moved || !moved->epilogue.empty() || (!moved->op.as<ops::Reshape>() && !moved->op.as<ops::Transpose>())) return unscaled(rw, id);
+  if (const auto* view = moved->op.as<ops::Reshape>(); view && !rw.fact(id).has_rank()) return {id, 1};
+  const Scaled below = unscaled_below(rw, moved->in[0]);
+  if (below.factor == 1 || below.x == ValueId::none) return {id, 1};
+  const Node* again = rw.producer_of(id);
+  if (const auto* transpose = again->op.as<ops::Transpose>()) return {rw.emit(ops::Transpose(*transpose), {below.x})[0], below.factor};
+  return {rw.emit(ops::Reshape{.shape = rw.fact(id).shape().dims()}, {below.x})[0], below.factor};
+}
+
 bool leads_to_product(Rewriter& rw, ValueId id) {
   const Node* node = rw.maker_of(unscaled(rw, id).x);
   return node && node->op.as<ops::MatMul>() && node->epilogue.empty();
@@ -159,7 +171,7 @@ std::optional<Values> find_attention(Rewriter& rw, const Node& node) {
   const ops::MatMul& inner = *scores->product->op.as<ops::MatMul>();
   if (inner.trans_a || !have_same_heads(rw, {scores->product->in[0], scores->product->in[1], node.in[1]})) return std::nullopt;
   if (!fits(rw, scores->mask, rw.fact(scores->product->out[0]).shape())) return std::nullopt;
-  const Scaled q = unscaled(rw, scores->product->in[0]), k = unscaled(rw, scores->product->in[1]);
+  const Scaled q = unscaled_below(rw, scores->product->in[0]), k = unscaled_below(rw, scores->product->in[1]);
   const ops::Attention attention{.scale = scores->scale * q.factor * k.factor};
   Values in{with_batch(rw, q.x), with_batch(rw, inner.trans_b ? k.x : swapped(rw, k.x)), with_batch(rw, node.in[1])};
   if (scores->mask != ValueId::none) in.push_back(scores->mask);
@@ -168,12 +180,28 @@ std::optional<Values> find_attention(Rewriter& rw, const Node& node) {
   return rw.emit(ops::Reshape{.shape = rw.fact(node.out[0]).shape().dims()}, {y[0]});
 }
 
-constexpr ir::RuleRow kRules[] = {{"find_attention", "MatMul", find_attention}};
+/// The node behind a view, if any.
+const Node* attention_of(const Rewriter& rw, ValueId id) {
+  const Node* node = rw.maker_of(id);
+  return node && node->op.as<ops::Reshape>() ? rw.maker_of(node->in[0]) : node;
+}
 
 }  // namespace
 
 Result<bool> recognise_attention(ir::Module& module, const PassCtx& ctx) {
-  return ctx.attention ? ir::apply_rules(module, kRules, ctx.log) : false;
+  if (!ctx.attention) return false;
+  bool changed = false;
+  for (const ir::GraphId id : ir::live_graphs(module)) {
+    TENON_TRY(one, Rewriter(module, id).sweep([&](Rewriter& rw, const Node& node) -> std::optional<Values> {
+      if (!node.op.as<ops::MatMul>() || !node.epilogue.empty()) return std::nullopt;
+      auto found = find_attention(rw, node);
+      // Rather three nodes there than one on the host.
+      if (found && ctx.wants_device && !ctx.wants_device(*attention_of(rw, (*found)[0]), rw.graph())) return std::nullopt;
+      return found;
+    }));
+    changed = changed || one;
+  }
+  return changed;
 }
 
 }  // namespace tenon::passes

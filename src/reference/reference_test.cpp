@@ -177,6 +177,43 @@ TEST(Attention, IsProductSoftmaxProduct) {
   }
 }
 
+TEST(Attention, ReadsHeadsInsideOneTensorAndWritesThemInOrder) {
+  constexpr int64_t kBatch = 2, kHeads = 3, kTime = 5, kWidth = 4, kRow = 3 * kHeads * kWidth;
+  const Tensor packed = random_tensor(DType::f32, {kBatch, kTime, kRow});
+  engine::AttentionProblem p{.batch = kBatch, .heads = kHeads, .kv_heads = kHeads, .tq = kTime, .tk = kTime, .d = kWidth, .dv = kWidth};
+  p.scale = 0.5;
+  std::vector<HostValue> dense;
+  for (const int64_t part : {0, 1, 2}) {
+    Tensor heads = *Tensor::allocate(DType::f32, {kBatch, kHeads, kTime, kWidth});
+    float* to = heads.as<float>().data();
+    for (int64_t b = 0; b < kBatch; ++b)
+      for (int64_t h = 0; h < kHeads; ++h)
+        for (int64_t t = 0; t < kTime; ++t)
+          for (int64_t i = 0; i < kWidth; ++i)
+            *to++ = packed.as<float>()[static_cast<size_t>((b * kTime + t) * kRow + (part * kHeads + h) * kWidth + i)];
+    dense.emplace_back(heads);
+  }
+  const std::vector<double> want = doubles_of(run_one(p, dense));
+  const auto view = [&](int64_t part) { return engine::HeadsView{part * kHeads * kWidth, {kTime * kRow, kWidth, kRow}}; };
+  p.q = view(0), p.k = view(1), p.v = view(2);
+  p.perm = {2, 0, 1, 3};
+  const std::vector<HostValue> in(3, HostValue(packed));
+  const Tensor got = run_one(p, in);
+  EXPECT_EQ(got.dims, (Dims{kTime, kBatch, kHeads, kWidth}));
+  for (int64_t b = 0; b < kBatch; ++b)
+    for (int64_t h = 0; h < kHeads; ++h)
+      for (int64_t t = 0; t < kTime; ++t)
+        for (int64_t i = 0; i < kWidth; ++i)
+          EXPECT_EQ(got.as<float>()[static_cast<size_t>(((t * kBatch + b) * kHeads + h) * kWidth + i)],
+                    static_cast<float>(want[static_cast<size_t>(((b * kHeads + h) * kTime + t) * kWidth + i)]));
+  // A plan is not trusted: heads end inside the tensor.
+  HostValue out;
+  p.v.offset = p.v.offset + Dim(1);
+  EXPECT_FALSE(run(p, in, std::span<HostValue>(&out, 1)).ok());
+  p.v = view(2), p.k.strides[2] = Dim(INT64_MAX / 8);
+  EXPECT_FALSE(run(p, in, std::span<HostValue>(&out, 1)).ok());
+}
+
 TEST(Pool, AgreesWithThePlainLoops) {
   for (int round = 0; round < 200; ++round) {
     engine::PoolProblem p{.kind = static_cast<PoolKind>(round % 3)};

@@ -187,6 +187,39 @@ const std::vector<Row>& rows() {
       {"reduce{kind=mean shape=[4, 64, 6, 6] axes=[2, 3] keepdims=false epilogue={expr={relu(sub(x0:f32, x1:f32))} operands=[[64]]}}", {}},
       {"reduce{kind=sum shape=[4, 64, 6] axes=[1] epilogue={expr={t0 = mul(x0:f32, x1:f32); t0, cast(t0):f16} operands=[[4, 1, 1]]}}", {}},
       {"reduce{kind=mean in=f16 out=f16 shape=[n, 6, 8] axes=[2] epilogue={expr={add(x0:f16, x1:f16)} operands=[[n, 6, 1]]}}", {{"n", 3}}},
+      // attention: odd lengths, masks of every shape, shared heads, widths with and without whole chunks, packed operands, orders
+      {"attention{batch=1 heads=2 kv_heads=2 tq=1 tk=1 d=8 dv=8 scale=0.3}", {}},
+      {"attention{batch=1 heads=1 kv_heads=1 tq=37 tk=197 d=64 dv=64 scale=0.125}", {}},
+      {"attention{batch=2 heads=4 kv_heads=2 tq=t tk=s d=40 dv=72 scale=-0.2}", {{"t", 19}, {"s", 45}}},
+      {"attention{batch=b heads=4 kv_heads=1 tq=t tk=t d=96 dv=96 scale=0.1 causal=true}", {{"b", 1}, {"t", 33}}},
+      {"attention{batch=1 heads=1 kv_heads=1 tq=37 tk=150 d=128 dv=128 scale=0.09 causal=true}", {}},
+      {"attention{batch=1 heads=2 kv_heads=2 tq=50 tk=20 d=32 dv=32 scale=0.2 causal=true}", {}},
+      {"attention{batch=1 heads=1 kv_heads=1 tq=5 tk=7 d=13 dv=5 scale=0.3}", {}},
+      {"attention{batch=2 heads=3 kv_heads=3 tq=20 tk=35 d=16 dv=16 scale=0.25 has_mask=true mask=[2, 3, 20, 35]}", {}},
+      {"attention{batch=2 heads=3 kv_heads=3 tq=20 tk=35 d=16 dv=16 scale=0.25 has_mask=true mask=[20, 1]}", {}},
+      {"attention{batch=b heads=2 kv_heads=2 tq=t tk=t d=64 dv=64 scale=0.125 has_mask=true mask=[b, 1, t, t]}", {{"b", 2}, {"t", 50}}},
+      {"attention{batch=b heads=2 kv_heads=2 tq=t tk=s d=64 dv=64 scale=0.125 has_mask=true mask=[m, 1, 1, s]}",
+       {{"b", 2}, {"t", 7}, {"s", 129}, {"m", 1}}},
+      {"attention{type=f16 batch=1 heads=2 kv_heads=2 tq=17 tk=66 d=64 dv=64 scale=0.125 has_mask=true mask_type=f16 mask=[1, 1, 1, 66] "
+       "causal=true}",
+       {}},
+      {"attention{batch=1 heads=2 kv_heads=2 tq=6 tk=0 d=16 dv=16}", {}},
+      {"attention{batch=0 heads=2 kv_heads=2 tq=6 tk=4 d=16 dv=16}", {}},
+      {"attention{batch=b heads=3 kv_heads=3 tq=t tk=t d=32 dv=32 scale=0.2 q={strides=[288*t, 32, 288]} k={offset=96 strides=[288*t, 32, "
+       "288]} v={offset=192 strides=[288*t, 32, 288]} perm=[0, 2, 1, 3]}",
+       {{"b", 2}, {"t", 41}}},
+      {"attention{batch=2 heads=2 kv_heads=2 tq=18 tk=18 d=16 dv=16 scale=0.2 q={strides=[96, 16, 192]} k={offset=33 strides=[96, 16, "
+       "192]} "
+       "v={offset=64 strides=[97, 16, 192]} perm=[2, 0, 1, 3]}",
+       {}},
+      {"attention{batch=1 heads=2 kv_heads=2 tq=40 tk=24 d=24 dv=24 scale=0.2 perm=[0, 2, 1, 3] epilogue={expr={add(x0:f32, x1:f32)} "
+       "operands=[[2, 24]]}}",
+       {}},
+      {"attention{type=f16 batch=2 heads=24 kv_heads=24 tq=33 tk=17 d=16 dv=16 scale=0.2 epilogue={expr={cast(mul(cast(x0:f16):f32, "
+       "2:f32)):f16}}}",
+       {}},
+      {"attention{type=bf16 batch=4 heads=9 kv_heads=3 tq=35 tk=15 d=80 dv=32 scale=0.1}", {}},
+      {"attention{type=f16 batch=2 heads=24 kv_heads=24 tq=65 tk=35 d=16 dv=16 scale=0.125 causal=true}", {}},
       // norm
       {"norm{shape=[n, 12, m, m] axis=3}", {{"n", 2}, {"m", 9}}},
       {"norm{kind=log_softmax shape=[5, 3000] axis=1}", {}},
@@ -317,6 +350,8 @@ std::optional<engine::Problem> retyped(const engine::Problem& problem, DType typ
     change(pool->type);
   } else if (auto* copy = std::get_if<engine::CopyProblem>(&out.kind)) {
     change(copy->type);
+  } else if (auto* attention = std::get_if<engine::AttentionProblem>(&out.kind)) {
+    change(attention->type);
   } else if (auto* index = std::get_if<engine::IndexProblem>(&out.kind)) {
     change(index->type);
   } else if (auto* resize = std::get_if<engine::ResizeProblem>(&out.kind)) {

@@ -16,7 +16,7 @@ std::vector<CudaCase> cuda_cases(std::string_view kind);
 /// Configurations of a tactic to test a problem with: its favourite, and others by the seed.
 std::vector<std::string> some_configs(const tune::Tactic& tactic, const engine::Problem& problem, const engine::DeviceFacts& device,
                                       uint64_t seed);
-inline constexpr const char* kCudaKinds[] = {"conv", "copy",      "gemm",   "index",  "norm",  "pointwise",
-                                             "pool", "recurrent", "reduce", "resize", "series"};
+inline constexpr const char* kCudaKinds[] = {"attention", "conv", "copy",      "gemm",   "index",  "norm",
+                                             "pointwise", "pool", "recurrent", "reduce", "resize", "series"};
 
 }  // namespace tenon

@@ -21,6 +21,7 @@ namespace {
 constexpr int64_t kMostElems = 1 << 20;
 constexpr double kMostResident = 2e6;  // operations where every block of the grid is there at once
 constexpr double kMostProducts = 1 << 20;
+constexpr double kMostFlops = 4e6;  // of attention
 
 struct Built {
   const CudaCase* one = nullptr;
@@ -83,7 +84,19 @@ void settle(const engine::RecurrentProblem& p, size_t input, Tensor& tensor) {
 /// Sums of n products in another order: each of n roundings moves a sum by 2^-24 of it.
 cli::Tolerance tolerance(const engine::Problem& problem) {
   const double n = summands(problem);
-  return {.rtol = 2e-5, .atol = 4e-6 + 0x1p-24 * (n > 1 ? n : 0), .f16_rtol = 0x1p-9, .bf16_rtol = 0x1p-6};
+  cli::Tolerance out{.rtol = 2e-5, .atol = 4e-6 + 0x1p-24 * (n > 1 ? n : 0), .f16_rtol = 0x1p-9, .bf16_rtol = 0x1p-6};
+  // Tensor cores take the weights of attention, which sum to 1, rounded to 16 bits, and v lies in [-1, 1].
+  const auto* attention = problem.as<engine::AttentionProblem>();
+  if (attention && attention->type != DType::f32) out.atol = attention->type == DType::f16 ? 0x1p-11 : 0x1p-8;
+  return out;
+}
+
+/// Some scores that do not count, in the two ways of models.
+void forbid_some(Tensor& mask, std::mt19937_64& random) {
+  Tensor wide = *convert(mask, DType::f64);
+  for (int64_t i = 0; i < wide.elems(); ++i)
+    if (random() % 4 == 0) wide.as<double>()[static_cast<size_t>(i)] = random() % 2 ? -INFINITY : -3.4028234e38;
+  mask = *convert(wide, mask.dtype);
 }
 
 class Emulated : public ::testing::TestWithParam<const char*> {
@@ -105,6 +118,7 @@ class Emulated : public ::testing::TestWithParam<const char*> {
         for (const Fact& fact : built.operands.out) elems = std::max(elems, elems_of(*fact.shape().constant()));
         const bool resident = built.bound.as<engine::RecurrentProblem>();  // all threads of the grid at once
         if (resident && cli::flops_of(built.bound) > kMostResident) continue;
+        if (built.bound.as<engine::AttentionProblem>() && cli::flops_of(built.bound) > kMostFlops) continue;
         if (elems > kMostElems || static_cast<double>(elems) * summands(built.bound) > kMostProducts) continue;
         for (const std::string& config : some_configs(tactic, one.problem, device_, seed_)) {
           auto kernel = tactic.build(one.problem, {device_, code_, static_cast<int64_t>(built.operands.in.size()),
@@ -151,6 +165,8 @@ class Emulated : public ::testing::TestWithParam<const char*> {
       Tensor tensor = *Tensor::allocate(fact.dtype(), *fact.shape().constant());
       if (is_real(fact.dtype())) randomize(tensor, random, wild);
       if (const auto* p = built.bound.as<engine::RecurrentProblem>()) settle(*p, in.size(), tensor);
+      if (const auto* attention = built.bound.as<engine::AttentionProblem>(); attention && attention->has_mask && in.size() == 3)
+        forbid_some(tensor, random);
       addresses.push_back(tensor.data);
       in.push_back(HostValue(std::move(tensor)));
     }

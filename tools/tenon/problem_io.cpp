@@ -154,11 +154,17 @@ struct Builder {
     result(p.type, laid_out(p.n, p.c, p.out_spatial, p.channels_last), p.epilogue);
   }
   void operator()(const AttentionProblem& p) {
-    in(p.type, {p.batch, p.heads, p.tq, p.d});
-    in(p.type, {p.batch, p.kv_heads, p.tk, p.d});
-    in(p.type, {p.batch, p.kv_heads, p.tk, p.dv});
+    const auto heads = [&](const HeadsView& view, const std::vector<Dim>& dims) {
+      if (view.strides.size() != 3) return in(p.type, dims);
+      Dim extent = view.offset + dims[3];  // the whole tensor is not known, what is read of it is
+      for (size_t i = 0; i < 3; ++i) extent = extent + (dims[i] - 1) * view.strides[i];
+      in(p.type, {extent});
+    };
+    heads(p.q, {p.batch, p.heads, p.tq, p.d});
+    heads(p.k, {p.batch, p.kv_heads, p.tk, p.d});
+    heads(p.v, {p.batch, p.kv_heads, p.tk, p.dv});
     if (p.has_mask) in(p.mask_type, p.mask);
-    result(p.type, {p.batch, p.heads, p.tq, p.dv}, p.epilogue);
+    result(p.type, p.out_dims(), p.epilogue);
   }
   void operator()(const RecurrentProblem& p) {
     const int64_t gates = gates_of(p.kind);

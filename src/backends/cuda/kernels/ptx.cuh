@@ -70,6 +70,23 @@ __device__ __forceinline__ void store_word(u64* to, u64 word) {
 }
 // Ends the launch with an error.
 __device__ __forceinline__ void stop_kernel() { asm volatile("trap;"); }
+// 2^x, exact to two units in the last place; 0 for -infinity.
+__device__ __forceinline__ float exp2_approx(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+// Two floats rounded into one word.
+__device__ __forceinline__ u32 pack_pair(float low, float high, f16) {
+  u32 out;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(out) : "f"(high), "f"(low));
+  return out;
+}
+__device__ __forceinline__ u32 pack_pair(float low, float high, bf16) {
+  u32 out;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(out) : "f"(high), "f"(low));
+  return out;
+}
 
 // Clusters (sm_90): a barrier in two halves, and 16 bytes into the shared memory of block `rank`, at the place that `to` has in this one.
 __device__ __forceinline__ void cluster_arrive() {

@@ -13,5 +13,6 @@ extern const std::string_view kPtx;        // ptx.cuh
 extern const std::string_view kVectors;    // vectors.cuh
 extern const std::string_view kRecurrent;  // recurrent.cuh; needs kPtx before it
 extern const std::string_view kProduct;    // product.cuh; needs kPtx and kVectors before it
+extern const std::string_view kAttention;  // attention.cuh; needs the same
 
 }  // namespace tenon::cuda

@@ -97,12 +97,23 @@ class Text {
   void hold() {
     w_.line("{} kept[{}][{}];", sum_, held_, width_);
     w_.line("Pack<{}, {}> read[{}];", type_, width_, held_);
+    // Scale and bias arrive while the moments are computed.
+    const auto operand = [&](bool there, std::string_view name, size_t input) {
+      if (!there) return;
+      w_.line("Pack<{}, {}> {}[{}];", type_, width_, name, held_);
+      chunks([&] { w_.line("{}[c] = load<{}, {}>(p.in{}, i64(chunk) * {});", name, type_, width_, input, width_); });
+    };
     chunks([&] { w_.line("read[c] = load<{}, {}>(p.in0, base + i64(chunk) * {});", type_, width_, width_); });
+    operand(early() && p_.has_scale, "scale", at_.scale);
+    operand(early() && p_.has_bias, "bias", at_.bias);
     chunks([&] {
       w_.raw("#pragma unroll\n");
       w_.line("for (int v = 0; v < {}; ++v) kept[c][v] = {}(read[c].v[v]);", width_, sum_);
     });
   }
+
+  /// Whether scale and bias have room in registers beside the slice.
+  bool early() const { return has_moments(p_) && held_ > 0 && team_.threads() <= 256; }
 
   template <class Body>
   void chunks(const Body& body) {
@@ -207,8 +218,11 @@ class Text {
       w_.line("}}");
     }
     std::string before = strf("  {} z = (x - mean) * inverse;\n", sum_);
-    if (p_.has_scale) before += strf("  z = z * {}(load<{}>(p.in{}, k).v[0]);\n", sum_, type_, at_.scale);
-    if (p_.has_bias) before += strf("  z = z + {}(load<{}>(p.in{}, k).v[0]);\n", sum_, type_, at_.bias);
+    const auto element = [&](std::string_view name, size_t input) {
+      return early() ? strf("{}({}[c].v[v])", sum_, name) : strf("{}(load<{}>(p.in{}, k).v[0])", sum_, type_, input);
+    };
+    if (p_.has_scale) before += strf("  z = z * {};\n", element("scale", at_.scale));
+    if (p_.has_bias) before += strf("  z = z + {};\n", element("bias", at_.bias));
     finish(before, "z");
   }
 
