@@ -6,7 +6,15 @@ struct Axis {
 };
 
 // In the order of engine::CoordinateTransform.
-enum Transform { half_pixel, half_pixel_symmetric, pytorch_half_pixel, align_corners, asymmetric, tf_half_pixel_for_nn, tf_crop_and_resize };
+enum Transform {
+  half_pixel,
+  half_pixel_symmetric,
+  pytorch_half_pixel,
+  align_corners,
+  asymmetric,
+  tf_half_pixel_for_nn,
+  tf_crop_and_resize
+};
 enum Nearest { round_prefer_floor, round_prefer_ceil, round_floor, round_ceil };
 
 /// The input coordinate of output coordinate `at`.
@@ -63,4 +71,3 @@ __device__ __forceinline__ void taps(double from, i64 in, double a, i64* at, W* 
   for (int k = 0; k < TAPS; ++k) weights[k] = W(EXCLUDE_OUTSIDE ? w[k] / sum : w[k]);
 }
 }  // namespace resize
-
