@@ -1,9 +1,15 @@
 // The build side, one call per stage (docs/tour.md walks through it).
 #include "build.h"
 
+#include <filesystem>
+
 #include "backends/cuda/tactics/facts.h"
+#include "base/env.h"
+#include "base/file.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
+#include "runtime/engine.h"
+#include "tune/host_steps.h"
 #include "tune/tactic.h"
 
 namespace tenon {
@@ -46,8 +52,46 @@ bool wants_device(const Target& target, const ir::Graph& graph, const ir::Node& 
   return device != "mock" || static_cast<int64_t>(node.out[0]) % 2 == 0;
 }
 
+/// The timings of a build and the file that they come from and go to.
+struct TimingFile {
+  std::string path;
+  tune::Timings timings;
+  size_t known = 0;
+};
+
+/// The GPU to measure on, if a target is for it.
+const engine::DeviceApi* device_to_measure_on(const std::vector<std::string>& targets) {
+  const engine::DeviceApi* api = runtime::find_device_api("cuda");
+  const auto is_here = [&](const std::string& name) {
+    const engine::DeviceFacts* facts = cuda::facts_of(name);
+    return facts && api->check(facts->arch).ok();
+  };
+  return std::any_of(targets.begin(), targets.end(), is_here) ? api : nullptr;
+}
+
+Result<TimingFile> open_timings(const BuildOptions& options, bool measuring) {
+  TimingFile out{.path = options.timing_cache};
+  if (out.path.empty() && measuring && !cache_folder().empty()) out.path = (std::filesystem::path(cache_folder()) / "timings.txt").string();
+  if (out.path.empty() || !std::filesystem::exists(out.path)) return out;
+  TENON_TRY(text, read_text(out.path));
+  auto timings = tune::Timings::parse(text);
+  if (!timings.ok()) return std::move(timings.error()).within(out.path);
+  out.timings = std::move(*timings);
+  out.known = out.timings.size();
+  return out;
+}
+
+Result<void> save(const TimingFile& file) {
+  if (file.path.empty() || file.timings.size() == file.known) return {};
+  const auto folder = std::filesystem::path(file.path).parent_path();
+  std::error_code status;
+  if (!folder.empty()) std::filesystem::create_directories(folder, status);
+  const std::string text = file.timings.text();
+  return write_file(file.path, std::as_bytes(std::span(text)));
+}
+
 Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string& name, const BuildOptions& options,
-                                std::vector<engine::Blob>& blobs) {
+                                const tune::Tuning& tuning, std::vector<engine::Blob>& blobs) {
   TENON_TRY(target, target_of(name));
   ir::Module module = simplified;
   passes::PassCtx ctx{.log = options.log, .disabled = options.disabled_passes, .stop_after = options.stop_after};
@@ -56,10 +100,11 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
     ctx.wants_device = [&](const ir::Node& node, const ir::Graph& graph) { return wants_device(target, graph, node); };
   TENON_TRY(float_type, float_type_of(options.precision));
   ctx.float_type = float_type;
-  ctx.channels_last = ctx.layer_norm = target.lower.devices.back() == "cuda";
+  ctx.channels_last = ctx.layer_norm = ctx.recurrence = target.lower.devices.back() == "cuda";
   if (name != "portable") TENON_OK(passes::run_pipeline(module, ctx, passes::target_pipeline()));
   TENON_TRY(plan, lower::lower(module, target.lower, blobs));
-  TENON_OK(tune::choose(plan, target.facts, blobs, options.log));
+  if (target.lower.devices.back() == "cuda") TENON_OK(tune::report_host_steps(plan, target.facts, options.strict, options.log));
+  TENON_OK(tune::choose(plan, target.facts, blobs, options.log, tuning));
   TENON_OK(engine::validate(plan));
   return plan;
 }
@@ -67,16 +112,23 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
 }  // namespace
 
 Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
-  const auto report = [&](std::string_view stage, double share) -> Result<void> {
-    options.log.detail(1, "", "{} ({:.0f} %)", stage, share * 100);
+  const auto advance = [&](std::string_view stage, double share) -> Result<void> {
     if (options.progress && !options.progress(stage, share))
       return fail(ErrorKind::cancelled, "the build was cancelled during '{}'", stage);
     return {};
+  };
+  const auto report = [&](std::string_view stage, double share) {
+    options.log.detail(1, "", "{} ({:.0f} %)", stage, share * 100);
+    return advance(stage, share);
   };
   std::vector<std::string> targets = options.targets;
   if (std::find(targets.begin(), targets.end(), "portable") == targets.end()) targets.emplace_back("portable");
   for (const std::string& name : targets) TENON_OK(target_of(name));
   TENON_OK(float_type_of(options.precision));
+
+  tune::Tuning tuning{.device = options.tune ? device_to_measure_on(targets) : nullptr};
+  TENON_TRY(timings, open_timings(options, tuning.device != nullptr));
+  if (tuning.device || !options.timing_cache.empty()) tuning.timings = &timings.timings;
 
   TENON_OK(report("simplify", 0.1));
   passes::PassCtx ctx{.log = options.log, .disabled = options.disabled_passes, .stop_after = options.stop_after};
@@ -84,10 +136,14 @@ Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
 
   engine::Image image;
   for (size_t i = 0; i < targets.size(); ++i) {
-    TENON_OK(report("plan for " + targets[i], 0.4 + 0.4 * static_cast<double>(i) / static_cast<double>(targets.size())));
-    TENON_TRY(plan, build_plan(module, targets[i], options, image.blobs));
+    const double start = 0.4 + 0.4 * static_cast<double>(i) / static_cast<double>(targets.size());
+    const double end = 0.4 + 0.4 * static_cast<double>(i + 1) / static_cast<double>(targets.size());
+    TENON_OK(report("plan for " + targets[i], start));
+    tuning.progress = [&](double share) { return advance("kernels for " + targets[i], start + (end - start) * share); };
+    TENON_TRY(plan, build_plan(module, targets[i], options, tuning, image.blobs));
     image.plans.push_back(std::move(plan));
   }
+  TENON_OK(save(timings));
 
   TENON_OK(report("write", 0.9));
   image.graph = lower::keep_graph(module, image.blobs);

@@ -17,6 +17,13 @@ struct BuildOptions {
   std::map<std::string, Dims, std::less<>> input_dims;
   /// What FP32 values inside the graph become: "fp32", "fp16" or "bf16". The portable plan stays as the model is.
   std::string precision = "fp32";
+  /// A step that a GPU's plan leaves to the host is an error, which names all of them; else a warning counts them.
+  bool strict = false;
+  /// Whether kernels are measured on this machine's GPU where a target is for it; what is measured joins the timings.
+  bool tune = true;
+  /// File of timings that kernels are chosen by, made if there is none. Empty: with a GPU to measure on, one in the user's cache folder,
+  /// else none, and a model of the device chooses.
+  std::string timing_cache;
   std::vector<std::string> disabled_passes;
   std::string stop_after;  // the pass after which the pipeline ends
   Log log;

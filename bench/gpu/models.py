@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs exported graphs on this machine's GPU: outputs against stored ones, then the time of the device alone.
 
-usage: models.py --tenon build/release/bin/tenon --graphs FOLDER [--precision fp32,fp16] [--only NAME]... [--out models.json]
+usage: models.py --tenon build/release/bin/tenon --graphs FOLDER [--precision fp32,fp16] [--only NAME]... [--timing-cache FILE]
+                 [--no-tune] [--out models.json]
 
 FOLDER holds <model>.<exporter>.{graph.onnx,recipe.json,ref.npz} and regrow.py, which makes their weights and inputs. A row per model and
 precision goes to the file as soon as it is there, so a run that was cut off goes on with what is missing.
@@ -91,6 +92,8 @@ def main() -> int:
     parser.add_argument("--graphs", type=Path, required=True)
     parser.add_argument("--precision", default="fp32,fp16")
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--timing-cache", help="file of kernel timings: builds choose by it and add to it")
+    parser.add_argument("--no-tune", action="store_true", help="measure no kernels")
     parser.add_argument("--out", type=Path, default=Path("models.json"))
     args = parser.parse_args()
     regrow = load_regrow(args.graphs / "regrow.py")
@@ -111,6 +114,8 @@ def main() -> int:
             batch = next(iter(values.values())).shape[0]
             for precision in wanted:
                 flags = [] if precision == "fp32" else [f"--{precision}"]
+                flags += ["--timing-cache", args.timing_cache] if args.timing_cache else []
+                flags += ["--no-tune"] if args.no_tune else []
                 try:
                     row = measure(args.tenon, folder / "model.onnx", folder / "inputs.npz", reference, flags, folder)
                 except subprocess.TimeoutExpired:

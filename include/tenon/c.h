@@ -28,11 +28,18 @@
 #define TENON_API
 #endif
 
+/* Enumerations are as wide as int; in C++ any number that a caller passes is a value of them, so that a wrong one is refused. */
+#ifdef __cplusplus
+#define TENON_INT : int32_t
+#else
+#define TENON_INT
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef enum tenon_status {
+typedef enum tenon_status TENON_INT {
   TENON_STATUS_OK = 0,
   TENON_STATUS_INVALID_ARGUMENT = 1, /* the caller's values are wrong */
   TENON_STATUS_INVALID_MODEL = 2,    /* the ONNX file breaks the specification */
@@ -46,7 +53,7 @@ typedef enum tenon_status {
 } tenon_status;
 
 /* Element types, numbered as ONNX numbers them (TensorProto.DataType). */
-typedef enum tenon_dtype {
+typedef enum tenon_dtype TENON_INT {
   TENON_DTYPE_NONE = 0,
   TENON_DTYPE_F32 = 1,
   TENON_DTYPE_U8 = 2,
@@ -76,11 +83,16 @@ typedef enum tenon_dtype {
   TENON_DTYPE_I2 = 26
 } tenon_dtype;
 
-typedef enum tenon_kind { TENON_KIND_TENSOR = 0, TENON_KIND_SEQUENCE = 1, TENON_KIND_OPTIONAL = 2, TENON_KIND_MAP = 3 } tenon_kind;
+typedef enum tenon_kind TENON_INT {
+  TENON_KIND_TENSOR = 0,
+  TENON_KIND_SEQUENCE = 1,
+  TENON_KIND_OPTIONAL = 2,
+  TENON_KIND_MAP = 3
+} tenon_kind;
 
-typedef enum tenon_io { TENON_IO_INPUT = 0, TENON_IO_OUTPUT = 1 } tenon_io;
+typedef enum tenon_io TENON_INT { TENON_IO_INPUT = 0, TENON_IO_OUTPUT = 1 } tenon_io;
 
-typedef enum tenon_severity {
+typedef enum tenon_severity TENON_INT {
   TENON_SEVERITY_INTERNAL_ERROR = 0,
   TENON_SEVERITY_ERROR = 1,
   TENON_SEVERITY_WARNING = 2,

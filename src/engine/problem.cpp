@@ -18,6 +18,7 @@ Problem::Problem(AttentionProblem p) : kind(std::move(p)) {}
 Problem::Problem(SeriesProblem p) : kind(std::move(p)) {}
 Problem::Problem(IndexProblem p) : kind(std::move(p)) {}
 Problem::Problem(ResizeProblem p) : kind(std::move(p)) {}
+Problem::Problem(RecurrentProblem p) : kind(std::move(p)) {}
 Problem::Problem(const Problem&) = default;
 Problem::Problem(Problem&&) noexcept = default;
 Problem& Problem::operator=(const Problem&) = default;

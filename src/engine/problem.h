@@ -1,6 +1,7 @@
 // Problems: what kernels compute, as plain data. Dims may be symbolic; bind() puts numbers in. In every kind that has an epilogue,
 // its operands trail in the step's inputs, and input 0 of its expression is the anchor's result.
 #pragma once
+#include <optional>
 #include <span>
 #include <variant>
 
@@ -194,6 +195,72 @@ struct AttentionProblem {
                                              Field{14, "epilogue", &AttentionProblem::epilogue}};
 };
 
+enum class ActivationKind : uint8_t {
+  sigmoid,
+  tanh,
+  relu,
+  affine,
+  leaky_relu,
+  thresholded_relu,
+  scaled_tanh,
+  hard_sigmoid,
+  elu,
+  softsign,
+  softplus
+};
+constexpr auto enum_names(ActivationKind) {
+  return std::array<std::string_view, 11>{"sigmoid",     "tanh",         "relu", "affine",   "leaky_relu", "thresholded_relu",
+                                          "scaled_tanh", "hard_sigmoid", "elu",  "softsign", "softplus"};
+}
+/// A function of a gate or a state, as ONNX RNN-7 defines it: alpha and beta are its parameters where it has some.
+struct Activation {
+  ActivationKind kind = ActivationKind::tanh;
+  double alpha = 0, beta = 0;
+  static constexpr std::string_view kName = "Activation";
+  static constexpr auto kFields =
+      std::tuple{Field{1, "kind", &Activation::kind}, Field{2, "alpha", &Activation::alpha}, Field{3, "beta", &Activation::beta}};
+};
+
+enum class CellKind : uint8_t { rnn, gru, lstm };
+constexpr auto enum_names(CellKind) { return std::array<std::string_view, 3>{"rnn", "gru", "lstm"}; }
+constexpr int64_t gates_of(CellKind kind) { return kind == CellKind::lstm ? 4 : kind == CellKind::gru ? 3 : 1; }
+constexpr size_t activations_of(CellKind kind) { return kind == CellKind::lstm ? 3 : kind == CellKind::gru ? 2 : 1; }
+
+/// The steps of a recurrent layer behind the product of all inputs with W: gates [seq, batch, directions * gates * hidden] hold
+/// W x + Wb + Rb, in ONNX's order of gates (iofc, zrh), r [directions, gates * hidden, hidden] → y [seq, directions, batch, hidden] and,
+/// as far as they are asked for, y_h and (lstm) y_c [directions, batch, hidden]. batch_first: [batch, seq, …], [batch, directions, hidden].
+/// Inputs: gates, r, then those that flags name: bias [directions, hidden] (of linear_before_reset, Rb of the last gate, which `gates`
+/// lack), lengths i32 [batch], h and c [directions, batch, hidden], peepholes [directions, 3 * hidden]. Sums and states are FP32 inside.
+struct RecurrentProblem {
+  CellKind kind = CellKind::lstm;
+  DType type = DType::f32;
+  Dim seq, batch, hidden;
+  int64_t directions = 1;
+  bool reverse = false;  // of one direction; of two the second runs backwards
+  bool batch_first = false, linear_before_reset = false, input_forget = false;
+  bool has_bias = false, has_lengths = false, has_h = false, has_c = false, has_peepholes = false;
+  std::vector<Activation> activations;  // of each direction: one, two (gru) or three (lstm)
+  std::optional<double> clip;           // of what goes into an activation
+  static constexpr std::string_view kName = "recurrent";
+  static constexpr auto kFields = std::tuple{Field{1, "kind", &RecurrentProblem::kind},
+                                             Field{2, "type", &RecurrentProblem::type},
+                                             Field{3, "seq", &RecurrentProblem::seq},
+                                             Field{4, "batch", &RecurrentProblem::batch},
+                                             Field{5, "hidden", &RecurrentProblem::hidden},
+                                             Field{6, "directions", &RecurrentProblem::directions},
+                                             Field{7, "reverse", &RecurrentProblem::reverse},
+                                             Field{8, "batch_first", &RecurrentProblem::batch_first},
+                                             Field{9, "linear_before_reset", &RecurrentProblem::linear_before_reset},
+                                             Field{10, "input_forget", &RecurrentProblem::input_forget},
+                                             Field{11, "has_bias", &RecurrentProblem::has_bias},
+                                             Field{12, "has_lengths", &RecurrentProblem::has_lengths},
+                                             Field{13, "has_h", &RecurrentProblem::has_h},
+                                             Field{14, "has_c", &RecurrentProblem::has_c},
+                                             Field{15, "has_peepholes", &RecurrentProblem::has_peepholes},
+                                             Field{16, "activations", &RecurrentProblem::activations},
+                                             Field{17, "clip", &RecurrentProblem::clip}};
+};
+
 /// out[i] = in[offset + sum_d i_d · strides_d], in elements: transposes, slices with any step, expansion. out is dense, of `shape`.
 struct CopyProblem {
   DType type = DType::f32;
@@ -326,8 +393,9 @@ struct ReferenceProblem {
                                              Field{3, "epilogue", &ReferenceProblem::epilogue}};
 };
 
-using ProblemKind = std::variant<ReferenceProblem, GemmProblem, ConvProblem, PointwiseProblem, ReduceProblem, NormProblem, PoolProblem,
-                                 CopyProblem, TransferProblem, AttentionProblem, SeriesProblem, IndexProblem, ResizeProblem>;
+using ProblemKind =
+    std::variant<ReferenceProblem, GemmProblem, ConvProblem, PointwiseProblem, ReduceProblem, NormProblem, PoolProblem, CopyProblem,
+                 TransferProblem, AttentionProblem, SeriesProblem, IndexProblem, ResizeProblem, RecurrentProblem>;
 struct Problem {
   ProblemKind kind;
   Problem();
@@ -344,6 +412,7 @@ struct Problem {
   Problem(SeriesProblem p);
   Problem(IndexProblem p);
   Problem(ResizeProblem p);
+  Problem(RecurrentProblem p);
   Problem(const Problem&);  // out of line: a variant's members cost every including file a second of compile time
   Problem(Problem&&) noexcept;
   Problem& operator=(const Problem&);

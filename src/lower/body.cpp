@@ -255,10 +255,20 @@ class BodyLowering {
       TENON_TRY(operand, place(node.in[i], step.device));
       step.in.push_back(operand);
     }
+    if (step.device != kHost) mark_static(step);
     open_segment(step.device);
     for (const ValueId out : node.out) step.out.push_back(make_place(out, step.device));
     add_step(std::move(step));
     return {};
+  }
+
+  /// Tells the problem which operand never changes: a kernel fetches it before the kernel ahead has ended.
+  void mark_static(Step& step) const {
+    const auto weight = [&](size_t i) {
+      return step.in.size() > i && body_.buffers[static_cast<size_t>(step.in[i].buffer)].kind == BufferKind::weight;
+    };
+    if (auto* gemm = std::get_if<engine::GemmProblem>(&step.problem.kind)) gemm->b_static = weight(1);
+    if (auto* conv = std::get_if<engine::ConvProblem>(&step.problem.kind)) conv->w_static = weight(1);
   }
 
   /// Sizes or ranks that only run time knows: the reference library runs the operator by name, on the host, into slots.

@@ -32,6 +32,7 @@
 #include "ops/quantize.h"
 #include "ops/random.h"
 #include "ops/range.h"
+#include "ops/recurrence.h"
 #include "ops/recurrent.h"
 #include "ops/reduce.h"
 #include "ops/reduce_dynamic.h"

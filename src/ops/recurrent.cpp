@@ -1,5 +1,7 @@
 #include "ops/recurrent.h"
 
+#include <algorithm>
+
 namespace tenon::ops {
 namespace {
 
@@ -31,7 +33,71 @@ Result<Facts> outputs(const T& op, std::span<const Fact> in, size_t states, int6
   return out;
 }
 
+struct ActivationRow {
+  std::string_view name;
+  engine::Activation defaults;
+  int parameters = 0;
+};
+using enum engine::ActivationKind;
+constexpr ActivationRow kActivations[] = {
+    {"sigmoid", {sigmoid}, 0},
+    {"tanh", {tanh}, 0},
+    {"relu", {relu}, 0},
+    {"affine", {affine, 1, 0}, 2},
+    {"leakyrelu", {leaky_relu, 0.01F}, 1},
+    {"thresholdedrelu", {thresholded_relu, 1}, 1},
+    {"scaledtanh", {scaled_tanh, 1, 1}, 2},
+    {"hardsigmoid", {hard_sigmoid, 0.2F, 0.5}, 2},
+    {"elu", {elu, 1}, 1},
+    {"softsign", {softsign}, 0},
+    {"softplus", {softplus}, 0},
+};
+
+/// Functions of all directions; alpha and beta are consumed in order by those that take them.
+template <class Op>
+Result<std::vector<engine::Activation>> activations_of(const Op& op, const std::vector<std::string>& defaults, size_t directions) {
+  std::vector<std::string> names = op.activations;
+  if (names.empty())
+    for (size_t d = 0; d < directions; ++d) names.insert(names.end(), defaults.begin(), defaults.end());
+  if (names.size() != defaults.size() * directions) return fail("{} activations, wanted {}", names.size(), defaults.size() * directions);
+  std::vector<engine::Activation> out;
+  size_t alphas = 0, betas = 0;
+  for (std::string name : names) {
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const auto found = std::ranges::find(kActivations, name, &ActivationRow::name);
+    if (found == std::end(kActivations)) return fail("there is no activation '{}'", name);
+    engine::Activation one = found->defaults;
+    if (found->parameters >= 1 && alphas < op.alpha.size()) one.alpha = op.alpha[alphas++];
+    if (found->parameters >= 2 && betas < op.beta.size()) one.beta = op.beta[betas++];
+    out.push_back(one);
+  }
+  return out;
+}
+
+template <class Op>
+Result<Recurrence> steps(const Op& op, engine::CellKind cell, const std::vector<std::string>& functions) {
+  Recurrence out{.cell = cell, .directions = op.direction == RnnDirection::bidirectional ? 2 : 1};
+  out.reverse = op.direction == RnnDirection::reverse;
+  out.batch_first = op.batch_first;
+  out.clip = op.clip;
+  TENON_TRY(activations, activations_of(op, functions, static_cast<size_t>(out.directions)));
+  out.activations = std::move(activations);
+  return out;
+}
+
 }  // namespace
+
+Result<Recurrence> steps_of(const RNN& op) { return steps(op, engine::CellKind::rnn, {"tanh"}); }
+Result<Recurrence> steps_of(const GRU& op) {
+  TENON_TRY(out, steps(op, engine::CellKind::gru, {"sigmoid", "tanh"}));
+  out.linear_before_reset = op.linear_before_reset;
+  return out;
+}
+Result<Recurrence> steps_of(const LSTM& op) {
+  TENON_TRY(out, steps(op, engine::CellKind::lstm, {"sigmoid", "tanh", "tanh"}));
+  out.input_forget = op.input_forget;
+  return out;
+}
 
 Result<Facts> infer(const RNN& op, std::span<const Fact> in, InferCtx&) { return outputs(op, in, 1, 1); }
 Result<Facts> infer(const GRU& op, std::span<const Fact> in, InferCtx&) { return outputs(op, in, 1, 3); }

@@ -1,7 +1,7 @@
 // RNN, GRU, LSTM: X [seq, batch, input], W, R, B?, sequence_lens?, initial_h?, and for LSTM initial_c?, P? → Y [seq, directions, batch,
 // hidden], Y_h and, for LSTM, Y_c [directions, batch, hidden]. Weights as ONNX orders them: gates iofc (LSTM), zrh (GRU).
 #pragma once
-#include "ops/row.h"
+#include "ops/recurrence.h"
 
 namespace tenon::ops {
 
@@ -74,5 +74,10 @@ struct LSTM {
 };
 Result<Facts> infer(const LSTM& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const LSTM& op, std::span<const HostValue> in, std::span<HostValue> out);
+
+/// The steps behind the product with W, activations by their names resolved; which operands are there is not told yet.
+Result<Recurrence> steps_of(const RNN& op);
+Result<Recurrence> steps_of(const GRU& op);
+Result<Recurrence> steps_of(const LSTM& op);
 
 }  // namespace tenon::ops

@@ -55,6 +55,7 @@ constexpr PolicyRow kPolicies[] = {
     {"Split", Policy::follow, 0b1},          {"Squeeze", Policy::follow, 0b1},
     {"Tile", Policy::follow, 0b1},           {"Transpose", Policy::follow, 0b1},
     {"Trilu", Policy::follow, 0b1},          {"Unsqueeze", Policy::follow, 0b1},
+    {"Recurrence", Policy::start, kEvery},
 };
 
 bool is_square(const ExprNode& node) { return node.fn == Fn::pow || (node.fn == Fn::mul && node.args[0] == node.args[1]); }

@@ -17,6 +17,7 @@ struct PassCtx {
   bool channels_last = false;     // its kernels for images want the channels last
   bool layer_norm = false;        // it has kernels for whole norms,
   bool attention = false;         // for whole attention,
+  bool recurrence = false;        // for the steps of recurrent layers,
   bool wide_products = false;     // and prefers one wide matrix product to several narrow ones
   DType float_type = DType::f32;  // what FP32 values become: f16, bf16
   int64_t device_count = 1;       // device 0 is the host

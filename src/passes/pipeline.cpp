@@ -23,6 +23,8 @@ constexpr Pass kTarget[] = {
     // While sums, scales and masks still stand as the exporter wrote them.
     {.name = "recognise_layer_norm", .run = recognise_layer_norm, .target_pass = true},
     {.name = "recognise_attention", .run = recognise_attention, .target_pass = true},
+    {.name = "split_recurrent", .run = split_recurrent, .target_pass = true},
+    // Behind it: two layers that read one input become one product.
     {.name = "merge_siblings", .run = merge_siblings, .target_pass = true},
     // Before fusing: a Transpose between a convolution and its activation would keep them apart.
     {.name = "use_channels_last", .run = use_channels_last, .target_pass = true},

@@ -27,6 +27,7 @@ Result<void> run(const engine::AttentionProblem& problem, std::span<const HostVa
 Result<void> run(const engine::SeriesProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::IndexProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::ResizeProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
+Result<void> run(const engine::RecurrentProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::ReferenceProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::reference

@@ -126,6 +126,7 @@ std::vector<const void*> Frame::addresses() const {
   std::vector<const void*> out = {weights_};
   for (const auto& [key, chunk] : chunks_) out.push_back(chunk.memory);
   for (const auto& [space, chunk] : scratch_) out.push_back(chunk.memory);
+  for (const auto& [key, chunk] : owned_) out.push_back(chunk.memory);
   for (size_t i = 0; i < redirects_.size(); ++i)
     if (redirects_[i]) out.insert(out.end(), {reinterpret_cast<const void*>(i), redirects_[i]});
   return out;

@@ -24,10 +24,17 @@ T* at(std::byte* data, int64_t first) {
   return reinterpret_cast<T*>(data) + first;
 }
 
+/// Weights lie in an ONNX file at any address.
+template <class T>
+T unaligned_at(const std::byte* data, int64_t i) {
+  T out;
+  std::memcpy(&out, data + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
+  return out;
+}
+
 template <class T, class Lane>
 void load_plain(const std::byte* data, int64_t first, int64_t n, Lane* lanes) {
-  const T* from = at<T>(data, first);
-  for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<Lane>(from[i]);
+  for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<Lane>(unaligned_at<T>(data, first + i));
 }
 
 uint8_t packed_at(const std::byte* data, int bits, int64_t i) {
@@ -79,13 +86,11 @@ void load(DType type, const std::byte* data, int64_t first, int64_t n, Lane* lan
       return;
     }
     case DType::f16: {
-      const uint16_t* from = at<uint16_t>(data, first);
-      for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<Lane>(float_bits::from_half(from[i]));
+      for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<Lane>(float_bits::from_half(unaligned_at<uint16_t>(data, first + i)));
       return;
     }
     case DType::bf16: {
-      const uint16_t* from = at<uint16_t>(data, first);
-      for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<Lane>(float_bits::from_bfloat(from[i]));
+      for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<Lane>(float_bits::from_bfloat(unaligned_at<uint16_t>(data, first + i)));
       return;
     }
     case DType::f8e4m3fn:

@@ -2,27 +2,41 @@
 #include "backends/cuda/tactics/tactics.h"
 #include "backends/mock/tactics/tactics.h"
 #include "base/hash.h"
-#include "tune/tactic.h"
+#include "tune/candidates.h"
 
 namespace tenon::tune {
 namespace {
 
 class Chooser {
  public:
-  Chooser(engine::Plan& plan, std::span<const engine::DeviceFacts> facts, std::vector<engine::Blob>& blobs, const Log& log)
-      : plan_(plan), facts_(facts), blobs_(blobs), log_(log), stores_(facts.size()) {}
+  Chooser(engine::Plan& plan, std::span<const engine::DeviceFacts> facts, std::vector<engine::Blob>& blobs, const Log& log,
+          const Tuning& tuning)
+      : plan_(plan), facts_(facts), blobs_(blobs), log_(log), tuning_(tuning), stores_(facts.size()) {}
 
   Result<void> run() {
     TENON_OK(body(plan_.main));
+    TENON_OK(compile_candidates());
+    size_t done = 0;
+    for (auto& [key, choice] : choices_) {
+      TENON_OK(choose_for(choice));
+      if (tuning_.progress) TENON_OK(tuning_.progress(static_cast<double>(++done) / static_cast<double>(choices_.size())));
+    }
     for (size_t device = 0; device < stores_.size(); ++device) TENON_OK(compile(device));
     return {};
   }
 
  private:
+  /// Steps that want the same kernel.
+  struct Choice {
+    std::vector<engine::Step*> steps;
+    size_t device = 0;
+    std::vector<Candidate> candidates;
+  };
+
   Result<void> body(engine::Body& body) {
     for (engine::Segment& segment : body.segments) {
       for (engine::Step& step : segment.steps) {
-        auto done = choose_step(step);
+        auto done = add_step(body, step);
         if (!done.ok()) return std::move(done.error()).within(strf("choosing a kernel for '{}'", step.name));
       }
       for (engine::Region& region : segment.region)
@@ -31,7 +45,7 @@ class Chooser {
     return {};
   }
 
-  Result<void> choose_step(engine::Step& step) {
+  Result<void> add_step(const engine::Body& body, engine::Step& step) {
     if (step.problem.as<engine::TransferProblem>()) {
       step.variants = {{.kernel = {.launches = {{.code = {.name = "copy"}}}}}};
       return {};
@@ -39,22 +53,47 @@ class Chooser {
     const auto device = static_cast<size_t>(step.device);
     const Backend* backend = find_backend(plan_.devices[device]);
     if (!backend) return fail("this build has no backend '{}'", plan_.devices[device]);
-    std::string refusals;
-    for (const Tactic& tactic : backend->tactics) {
-      const engine::Verdict verdict = tactic.supports(step.problem, facts_[device]);
-      if (!verdict.ok) {
-        refusals += strf("\n  {}: {}", tactic.name, verdict.why);
-        continue;
-      }
-      TENON_TRY(kernel, tactic.build(step.problem, {facts_[device], stores_[device], static_cast<int64_t>(step.in.size()),
-                                                    static_cast<int64_t>(step.out.size())}));
-      for (const engine::Launch& launch : kernel.launches)
-        if (launch.code.module >= 0) coded_.push_back({&step, device});
-      step.variants = {{.kernel = std::move(kernel)}};
-      log_.detail(3, step.name, "{}: {} by {}{}", step.name, engine::to_string(step.problem), tactic.name, refusals);
-      return {};
+    Choice& choice = choices_[strf("{} {} {}", device, operands_text(body, step), engine::to_string(step.problem))];
+    choice.steps.push_back(&step);
+    choice.device = device;
+    if (choice.steps.size() > 1) return {};
+    TENON_TRY(candidates, candidates_for(body, step, *backend, facts_[device], tuning_));
+    choice.candidates = std::move(candidates);
+    return {};
+  }
+
+  /// All that will be measured, side by side.
+  Result<void> compile_candidates() {
+    compiled_.resize(stores_.size());
+    std::vector<std::map<std::string, KernelText>> texts(stores_.size());
+    for (auto& [key, choice] : choices_)
+      for (KernelText& text : recall(choice.candidates, facts_[choice.device], tuning_)) texts[choice.device].try_emplace(text.entry, text);
+    for (size_t device = 0; device < texts.size(); ++device) {
+      if (texts[device].empty()) continue;
+      std::vector<KernelText> list;
+      for (auto& [entry, text] : texts[device]) list.push_back(std::move(text));
+      TENON_TRY(compiled, find_backend(plan_.devices[device])->compile(list, facts_[device], Log()));
+      for (size_t i = 0; i < list.size(); ++i) compiled_[device].try_emplace(list[i].entry, std::move(compiled[i]));
     }
-    return fail(ErrorKind::unsupported, "no tactic of '{}' takes {}{}", backend->name, engine::to_string(step.problem), refusals);
+    return {};
+  }
+
+  /// The best candidate's kernel, for all steps that want it.
+  Result<void> choose_for(Choice& choice) {
+    const engine::Step& first = *choice.steps[0];
+    const engine::DeviceFacts& facts = facts_[choice.device];
+    TENON_OK(measure(choice.candidates, compiled_[choice.device], facts, tuning_, log_));
+    const Candidate& best = best_of(choice.candidates);
+    TENON_TRY(kernel, best.tactic->build(first.problem, {facts, stores_[choice.device], static_cast<int64_t>(first.in.size()),
+                                                         static_cast<int64_t>(first.out.size()), best.config}));
+    for (engine::Step* step : choice.steps) {
+      step->variants = {{.kernel = kernel}};
+      for (const engine::Launch& launch : kernel.launches)
+        if (launch.code.module >= 0) coded_.push_back({step, choice.device});
+      log_.detail(3, step->name, "{}: {} by {} {}{}{}", step->name, engine::to_string(step->problem), best.tactic->name, best.config,
+                  best.us ? strf(" {:.2f} us", *best.us) : "", best.refusals);
+    }
+    return {};
   }
 
   /// The texts of a device become modules of the plan, and the steps name those.
@@ -97,7 +136,10 @@ class Chooser {
   std::span<const engine::DeviceFacts> facts_;
   std::vector<engine::Blob>& blobs_;
   const Log& log_;
-  std::vector<CodeStore> stores_;  // of each device
+  const Tuning& tuning_;
+  std::map<std::string, Choice> choices_;  // by device, operands and problem
+  std::vector<CompiledKernels> compiled_;  // candidates of each device
+  std::vector<CodeStore> stores_;          // chosen, of each device
   std::vector<Coded> coded_;
 };
 
@@ -109,8 +151,9 @@ const Backend* find_backend(std::string_view name) {
   return nullptr;
 }
 
-Result<void> choose(engine::Plan& plan, std::span<const engine::DeviceFacts> facts, std::vector<engine::Blob>& blobs, const Log& log) {
-  return Chooser(plan, facts, blobs, log).run();
+Result<void> choose(engine::Plan& plan, std::span<const engine::DeviceFacts> facts, std::vector<engine::Blob>& blobs, const Log& log,
+                    const Tuning& tuning) {
+  return Chooser(plan, facts, blobs, log, tuning).run();
 }
 
 }  // namespace tenon::tune

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <random>
 #include <utility>
 
 #include "base/file.h"
@@ -35,6 +36,56 @@ const std::vector<Row>& rows() {
       {"pointwise{expr={relu(x0:f32)} in=[[n, 4]] out=[n, 4]}", {{"n", 0}}},
       {"pointwise{expr={add(x0:f16, x1:f16)} in=[[600, 1025], [1025]] out=[600, 1025]}", {}},
       {"pointwise{expr={mul(x0:f32, 2:f32)} in=[[]] out=[]}", {}},
+      // gemm: remainders of tiles, whole and broken lines on both sides, batches that broadcast, symbols, many blocks along k
+      {"gemm{m=17 n=33 k=65}", {}},
+      {"gemm{m=16 n=64 k=128 b_static=true}", {}},
+      {"gemm{m=s n=24 k=40 b_static=true}", {{"s", 19}}},
+      {"gemm{m=9 n=16 k=32 trans_a=true}", {}},
+      {"gemm{m=16 n=40 k=48 trans_a=true trans_b=true}", {}},
+      {"gemm{m=30 n=9 k=56 trans_b=true b_static=true}", {}},
+      {"gemm{m=5 n=8 k=1032 b_static=true}", {}},
+      {"gemm{m=1 n=50 k=520 trans_b=true b_static=true}", {}},
+      {"gemm{m=20 n=24 k=16 batch=[2, 3] a_batch=[2, 3] b_batch=[1, 3]}", {}},
+      {"gemm{m=6 n=8 k=24 batch=[b, 2] a_batch=[b, 2] b_batch=[1, 1]}", {{"b", 3}}},
+      {"gemm{a=f16 b=f16 out=f16 m=40 n=72 k=96 b_static=true epilogue={expr={cast(relu(add(x0:f32, cast(x1:f16):f32))):f16} "
+       "operands=[[40, "
+       "72]]}}",
+       {}},
+      {"gemm{m=12 n=20 k=8 epilogue={expr={t0 = add(x0:f32, x1:f32); t0, sigmoid(t0)} operands=[[20]]}}", {}},
+      // conv: taps in one word of bits, in two, and more than those; channels that fill chunks and that do not; groups, dilations, 1 to 3
+      // dims
+      {"conv{n=2 c=8 m=12 in_spatial=[9, 7] kernel=[3, 3] out_spatial=[5, 4] pads=[1, 1] strides=[2, 2] dilations=[1, 1] has_bias=true "
+       "channels_last=true w_static=true}",
+       {}},
+      {"conv{n=1 c=24 m=32 in_spatial=[6, 7] kernel=[1, 1] out_spatial=[6, 7] pads=[0, 0] strides=[1, 1] dilations=[1, 1] "
+       "channels_last=true w_static=true}",
+       {}},
+      {"conv{n=1 c=3 m=16 in_spatial=[15, 15] kernel=[7, 7] out_spatial=[8, 8] pads=[3, 3] strides=[2, 2] dilations=[1, 1] "
+       "channels_last=true w_static=true}",
+       {}},
+      {"conv{n=1 c=2 m=8 in_spatial=[12, 12] kernel=[8, 8] out_spatial=[5, 5] pads=[0, 0] strides=[1, 1] dilations=[1, 1] "
+       "channels_last=true}",
+       {}},
+      {"conv{n=1 c=16 m=24 in_spatial=[8, 8] kernel=[3, 3] out_spatial=[8, 8] pads=[2, 2] strides=[1, 1] dilations=[2, 2] groups=2 "
+       "channels_last=true}",
+       {}},
+      {"conv{n=1 c=40 m=16 in_spatial=[h, w] kernel=[3, 1] out_spatial=[h, w] pads=[1, 0] strides=[1, 1] dilations=[1, 1] "
+       "channels_last=true w_static=true}",
+       {{"h", 5}, {"w", 6}}},
+      {"conv{n=2 c=6 m=5 in_spatial=[40] kernel=[5] out_spatial=[20] pads=[2] strides=[2] dilations=[1]}", {}},
+      {"conv{n=1 c=8 m=8 in_spatial=[4, 4] kernel=[1, 1] out_spatial=[4, 4] pads=[0, 0] strides=[1, 1] dilations=[1, 1]}", {}},
+      {"conv{n=1 c=16 m=8 in_spatial=[3, 5, 4] kernel=[2, 3, 2] out_spatial=[2, 5, 4] pads=[0, 1, 1] strides=[1, 1, 1] dilations=[1, 1, 1] "
+       "channels_last=true}",
+       {}},
+      {"conv{n=1 c=8 m=8 in_spatial=[9, 9] kernel=[5, 5] out_spatial=[9, 9] pads=[2, 2] strides=[1, 1] dilations=[1, 1] groups=8 "
+       "channels_last=true w_static=true has_bias=true}",
+       {}},
+      {"conv{n=2 c=16 m=16 in_spatial=[9, 10] kernel=[3, 3] out_spatial=[5, 5] pads=[1, 1] strides=[2, 2] dilations=[1, 1] groups=16 "
+       "channels_last=true}",
+       {}},
+      {"conv{n=1 c=4 m=8 in_spatial=[9, 10] kernel=[3, 3] out_spatial=[9, 10] pads=[2, 2] strides=[1, 1] dilations=[2, 2] groups=4}", {}},
+      {"conv{n=2 c=6 m=4 in_spatial=[5, 4] kernel=[3, 3] out_spatial=[9, 7] pads=[1, 1] strides=[2, 2] dilations=[1, 1] transposed=true}",
+       {}},
       // copy: widths, transposes with remainders, symbols, batches in front and between
       {"copy{type=u8 shape=[7, 33] strides=[1, 7]}", {}},
       {"copy{type=f16 shape=[3, 40, 70] strides=[2800, 1, 40]}", {}},
@@ -180,6 +231,32 @@ const std::vector<Row>& rows() {
        "dilations=[1, 1] "
        "epilogue={expr={add(x0:f32, x1:f32)} operands=[[8, 1, 1]]}}",
        {}},
+      // recurrent: sizes that nothing divides, every option, states that come and go, no step at all
+      {"recurrent{seq=3 batch=1 hidden=6 activations=[{kind=sigmoid}, {}, {}]}", {}},
+      {"recurrent{seq=s batch=b hidden=5 has_h=true has_c=true activations=[{kind=sigmoid}, {}, {}]}", {{"s", 4}, {"b", 1}}},
+      {"recurrent{seq=s batch=b hidden=5 has_h=true has_c=true activations=[{kind=sigmoid}, {}, {}]}", {{"s", 2}, {"b", 11}}},
+      {"recurrent{seq=s batch=b hidden=5 has_h=true has_c=true activations=[{kind=sigmoid}, {}, {}]}", {{"s", 0}, {"b", 2}}},
+      {"recurrent{seq=4 batch=3 hidden=7 directions=2 has_lengths=true has_h=true has_c=true has_peepholes=true clip=[0.5] "
+       "activations=[{kind=sigmoid}, {}, {}, {kind=hard_sigmoid alpha=0.2 beta=0.5}, {kind=softsign}, {kind=scaled_tanh alpha=0.9 "
+       "beta=1.1}]}",
+       {}},
+      {"recurrent{seq=3 batch=2 hidden=9 reverse=true batch_first=true input_forget=true has_lengths=true activations=[{kind=sigmoid}, "
+       "{kind=relu}, {kind=softplus}]}",
+       {}},
+      {"recurrent{seq=2 batch=9 hidden=40 batch_first=true directions=2 has_c=true activations=[{kind=sigmoid}, {}, {}, {kind=sigmoid}, "
+       "{}, {}]}",
+       {}},
+      {"recurrent{seq=2 batch=1 hidden=130 activations=[{kind=sigmoid}, {}, {}]}", {}},
+      {"recurrent{kind=gru seq=3 batch=b hidden=12 has_h=true activations=[{kind=sigmoid}, {}]}", {{"b", 9}}},
+      {"recurrent{kind=gru seq=3 batch=2 hidden=5 directions=2 linear_before_reset=true has_bias=true has_h=true clip=[1] "
+       "activations=[{kind=sigmoid}, {}, {kind=affine alpha=0.3 beta=0.5}, {kind=leaky_relu alpha=0.1}]}",
+       {}},
+      {"recurrent{kind=gru seq=4 batch=1 hidden=8 reverse=true has_lengths=true activations=[{kind=sigmoid}, {kind=elu alpha=0.7}]}", {}},
+      {"recurrent{seq=2 batch=8 hidden=1500 activations=[{kind=sigmoid}, {}, {}]}", {}},
+      {"recurrent{seq=2 batch=1 hidden=1023 directions=2 activations=[{kind=sigmoid}, {}, {}, {kind=sigmoid}, {}, {}]}", {}},
+      {"recurrent{kind=gru seq=2 batch=b hidden=2000 directions=2 activations=[{kind=sigmoid}, {}, {kind=sigmoid}, {}]}", {{"b", 9}}},
+      {"recurrent{kind=rnn seq=5 batch=2 hidden=6 activations=[{}]}", {}},
+      {"recurrent{kind=rnn seq=3 batch=b hidden=150 reverse=true activations=[{kind=thresholded_relu alpha=0.1}]}", {{"b", 1}}},
   };
   return list;
 }
@@ -228,7 +305,11 @@ std::optional<engine::Problem> retyped(const engine::Problem& problem, DType typ
   engine::Problem out = problem;
   if (const engine::Epilogue* epilogue = engine::epilogue_of(problem); epilogue && !epilogue->expr.empty()) return std::nullopt;
   const auto change = [&](DType& at) { at = at == DType::f32 ? type : at; };
-  if (auto* reduce = std::get_if<engine::ReduceProblem>(&out.kind)) {
+  if (auto* gemm = std::get_if<engine::GemmProblem>(&out.kind)) {
+    change(gemm->a), change(gemm->b), change(gemm->out);
+  } else if (auto* conv = std::get_if<engine::ConvProblem>(&out.kind)) {
+    change(conv->x), change(conv->w), change(conv->out);
+  } else if (auto* reduce = std::get_if<engine::ReduceProblem>(&out.kind)) {
     change(reduce->in), change(reduce->out);
   } else if (auto* norm = std::get_if<engine::NormProblem>(&out.kind)) {
     change(norm->type);
@@ -240,6 +321,8 @@ std::optional<engine::Problem> retyped(const engine::Problem& problem, DType typ
     change(index->type);
   } else if (auto* resize = std::get_if<engine::ResizeProblem>(&out.kind)) {
     change(resize->type);
+  } else if (auto* recurrent = std::get_if<engine::RecurrentProblem>(&out.kind)) {
+    change(recurrent->type);
   } else if (auto* pointwise = std::get_if<engine::PointwiseProblem>(&out.kind)) {
     for (ExprNode& node : pointwise->expr.nodes) change(node.type);
   } else {
@@ -288,6 +371,16 @@ std::vector<CudaCase> cuda_cases(std::string_view kind) {
     out.push_back({engine::PointwiseProblem{.expr = std::move(expr), .in = in, .out = Shape{67}}, {}});
   }
   return out;
+}
+
+std::vector<std::string> some_configs(const tune::Tactic& tactic, const engine::Problem& problem, const engine::DeviceFacts& device,
+                                      uint64_t seed) {
+  if (!tactic.configs) return {""};
+  std::vector<std::string> all = tactic.configs(problem, device);
+  std::mt19937_64 random(seed);
+  std::shuffle(all.begin() + 1, all.end(), random);
+  all.resize(std::min<size_t>(all.size(), 2));
+  return all;
 }
 
 }  // namespace tenon

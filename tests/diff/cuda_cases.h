@@ -1,6 +1,7 @@
 // Problems for CUDA kernels: the lines of bench/problems, in all types, and others with what those lack: symbols, odd types, every kind.
 #pragma once
 #include "engine/problem.h"
+#include "tune/tactic.h"
 
 namespace tenon {
 
@@ -12,6 +13,10 @@ struct CudaCase {
 /// Those of a kind ("norm"): lines of bench/problems in all float types, small ones with symbols and with what models rarely have,
 /// every function of expressions on every type.
 std::vector<CudaCase> cuda_cases(std::string_view kind);
-inline constexpr const char* kCudaKinds[] = {"copy", "index", "norm", "pointwise", "pool", "reduce", "resize", "series"};
+/// Configurations of a tactic to test a problem with: its favourite, and others by the seed.
+std::vector<std::string> some_configs(const tune::Tactic& tactic, const engine::Problem& problem, const engine::DeviceFacts& device,
+                                      uint64_t seed);
+inline constexpr const char* kCudaKinds[] = {"conv", "copy",      "gemm",   "index",  "norm",  "pointwise",
+                                             "pool", "recurrent", "reduce", "resize", "series"};
 
 }  // namespace tenon

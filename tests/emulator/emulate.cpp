@@ -18,8 +18,9 @@ std::string unit_of(const tune::KernelText& text) {
   return strf(
       "namespace of_{} {{\n{}\n#undef TENON_KERNEL\n}}\nextern \"C\" const char* run_{}(const void* args, const unsigned* size) {{\n"
       "  static std::string error;\n"
-      "  error = tenon_emulator::run([args] {{ of_{}::{}(*static_cast<const of_{}::Args*>(args)); }},\n"
-      "                              {{size[0], size[1], size[2]}}, {{size[3], size[4], size[5]}});\n"
+      "  const auto body = [args] {{ of_{}::{}(*static_cast<const of_{}::Args*>(args)); }};\n"
+      "  error = size[6] ? tenon_emulator::run_clusters(body, size[0], size[3], size[6], size[7])\n"
+      "                  : tenon_emulator::run(body, {{size[0], size[1], size[2]}}, {{size[3], size[4], size[5]}});\n"
       "  return error.c_str();\n}}\n",
       text.entry, text.text, text.entry, text.entry, text.entry, text.entry);
 }
@@ -39,7 +40,7 @@ std::array<uint32_t, 3> sizes_of(const std::vector<Dim>& dims, const DimValues& 
 Result<Emulator> Emulator::compile(std::span<const tune::KernelText> texts) {
   std::string folder = (fs::temp_directory_path() / "tenon_emulator_XXXXXX").string();
   if (!::mkdtemp(folder.data())) return fail("no folder in '{}' can be made", fs::temp_directory_path().string());
-  std::string source = "#include \"backends/cuda/emulator/cuda_on_cpu.h\"\n";
+  std::string source = "#include \"backends/cuda/emulator/mma_on_cpu.h\"\n";
   for (const tune::KernelText& text : texts) source += unit_of(text);
   const std::string stem = folder + "/kernels";
   TENON_OK(write_file(stem + ".cpp", view_of(source)));
@@ -85,8 +86,19 @@ Result<void> Emulator::run(const engine::Kernel& kernel, std::span<std::byte* co
     }
     Result<void> done;
     const auto grid = sizes_of(launch.grid, values, done), block = sizes_of(launch.block, values, done);
+    const auto cluster = sizes_of(launch.cluster, values, done);
     TENON_OK(std::move(done));
-    const unsigned sizes[6] = {grid[0], grid[1], grid[2], block[0], block[1], block[2]};
+    TENON_TRY(shared, evaluate(launch.shared_bytes, values));
+    // Blocks that are there together: those of a cluster, all of a cooperative launch. Dynamic shared memory is theirs alone.
+    const bool together = launch.cooperative || cluster[0] > 1 || shared > 0;
+    const unsigned sizes[8] = {grid[0],
+                               grid[1],
+                               grid[2],
+                               block[0],
+                               block[1],
+                               block[2],
+                               together ? (launch.cooperative ? grid[0] : cluster[0]) : 0,
+                               static_cast<unsigned>(shared)};
     using Entry = const char* (*)(const void*, const unsigned*);
     const auto entry = reinterpret_cast<Entry>(::dlsym(library_, ("run_" + launch.code.name).c_str()));
     if (!entry) return fail("no kernel {}", launch.code.name);

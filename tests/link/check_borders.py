@@ -49,7 +49,7 @@ ROOMS: list[tuple[str, set[str]]] = [
     ("backends/[^/]+/device/", ENGINE | {"backends/kernels", "backends/device"}),
     ("runtime/", ENGINE | {"runtime", "backends/device", "tenon"}),
     ("api/", GRAPH | {"onnx", "passes", "lower", "tune", "api", "build.h", "tenon"}),
-    (r"build\.(h|cpp)", GRAPH | {"onnx", "passes", "lower", "tune", "backends/tactics", "build.h", "tenon"}),
+    (r"build\.(h|cpp)", GRAPH | {"onnx", "passes", "lower", "tune", "backends/tactics", "runtime", "build.h", "tenon"}),
 ]
 
 WARN_LINES, MOST_LINES = 500, 800

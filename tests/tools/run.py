@@ -57,6 +57,27 @@ class Tools(unittest.TestCase):
         self.assertIn(says, last)
         return done.stdout
 
+    def test_precision_of_each_step(self) -> None:
+        rows = {row["kind"]: row for row in self.json("inspect", self.engine, "--precision")["precision"]}
+        self.assertEqual((rows["conv"]["operands"], rows["conv"]["why"]), ("f32", "as in the model"))
+        engine = Path(self.folder.name) / "half.engine"
+        self.ok("build", MODEL, "-o", engine, "--fp16")
+        rows = {row["kind"]: row for row in self.json("inspect", engine, "--precision")["precision"]}
+        self.assertEqual((rows["conv"]["operands"], rows["conv"]["sums"]), ("f16", "f32"))
+        self.assertEqual(rows["conv"]["why"], "asked for: the model has f32")
+        self.assertIn("asked for", self.ok("inspect", engine, "--precision"))
+
+    def test_steps_on_the_host_are_told(self) -> None:
+        engine = Path(self.folder.name) / "gpu.engine"
+        done = call("build", SMALL / "loop_accumulate/model.onnx", "-o", engine, "--target", "sm_90")
+        if "NVRTC" in done.stderr:
+            self.skipTest("NVRTC is not installed")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("run on the host", done.stderr)
+        done = call("build", SMALL / "loop_accumulate/model.onnx", "-o", engine, "--target", "sm_90", "--strict")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("control flow is decided on the host", done.stderr)
+
     def test_help_has_examples(self) -> None:
         for verb in ("build", "run", "bench", "test", "inspect", "env", "doctor"):
             text = self.ok(verb, "--help")

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "onnx/import.h"
+#include "precision.h"
 #include "source.h"
 #include "values.h"
 
@@ -13,7 +14,7 @@ namespace {
 struct Options {
   std::string path, target;
   std::vector<std::string> shapes;
-  bool plan = false, graph = false, memory = false, verify = false;
+  bool plan = false, graph = false, memory = false, verify = false, precision = false;
 };
 
 std::string type_text(const onnx::TypeView& type) {
@@ -192,6 +193,15 @@ Result<int> inspect_engine(const Options& options, ByteView bytes, const std::sh
                       {"constant_bytes", weights.constant_bytes}};
     if (options.plan) out["plan"] = engine::to_string(*plan);
     if (options.graph) out["graph"] = image.graph;
+    if (options.precision)
+      for (const StepPrecision& row : precision_of(*plan, image.find_plan("portable")))
+        out["precision"].push_back({{"step", row.step},
+                                    {"kind", row.kind},
+                                    {"device", row.device},
+                                    {"operands", row.operands},
+                                    {"sums", row.sums},
+                                    {"results", row.results},
+                                    {"why", row.why}});
     if (memory) {
       out["memory"] = {{"activation_bytes", memory->use.bytes}, {"lower_bound_bytes", memory->use.lower_bound}, {"shapes", Json::object()}};
       for (const auto& [name, dims] : memory->shapes) out["memory"]["shapes"][name] = dims_json(dims);
@@ -201,12 +211,13 @@ Result<int> inspect_engine(const Options& options, ByteView bytes, const std::sh
   }
   if (options.plan) say("{}", engine::to_string(*plan));
   if (options.graph) say("{}", image.graph);
+  if (options.precision) say("{}", precision_text(precision_of(*plan, image.find_plan("portable"))));
   if (memory) {
     for (const auto& [name, dims] : memory->shapes) say("input {}: {}\n", name, to_string(dims));
     say("activations on '{}': {} ({} bytes), no placement needs less than {} bytes\n", plan->target,
         bytes_text(static_cast<uint64_t>(memory->use.bytes)), memory->use.bytes, memory->use.lower_bound);
   }
-  if (options.plan || options.graph || options.memory) return kOk;
+  if (options.plan || options.graph || options.memory || options.precision) return kOk;
   say("Tenon engine, format {}, {}\n", engine::kFormatVersion, bytes_text(bytes.size()));
   for (const engine::Port& port : plan->main.inputs) say("input  {}: {}\n", port.name, to_string(port.type));
   for (const engine::Port& port : plan->main.outputs) say("output {}: {}\n", port.name, to_string(port.type));
@@ -227,8 +238,8 @@ Result<int> run(const Options& options, bool json) {
     if (!out.ok()) return std::move(out.error()).within(options.path);
     return out;
   }
-  if (options.plan || options.graph || options.memory || options.verify)
-    return fail("'{}' is no engine: --plan, --graph, --memory and --verify are for engines, build it first", options.path);
+  if (options.plan || options.graph || options.memory || options.verify || options.precision)
+    return fail("'{}' is no engine: --plan, --graph, --memory, --precision and --verify are for engines, build it first", options.path);
   return inspect_model(options, json);
 }
 
@@ -242,6 +253,7 @@ void add_inspect(CLI::App& app, Outcome& outcome) {
   verb.option("--plan", &options->plan, "the plan: buffers, steps, kernels");
   verb.option("--graph", &options->graph, "the graph that the engine keeps");
   verb.option("--memory", &options->memory, "bytes of activations for the shapes given, and the least possible");
+  verb.option("--precision", &options->precision, "what each step computes in, and why");
   verb.option("--verify", &options->verify, "check every weight's checksum");
   verb.option("--target", &options->target, "whose plan (default: the first of the file)");
   verb.option("--shape", &options->shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});

@@ -160,6 +160,23 @@ struct Builder {
     if (p.has_mask) in(p.mask_type, p.mask);
     result(p.type, {p.batch, p.heads, p.tq, p.dv}, p.epilogue);
   }
+  void operator()(const RecurrentProblem& p) {
+    const int64_t gates = gates_of(p.kind);
+    const auto laid = [&](const Dim& first, const Dim& second, const std::vector<Dim>& rest) {
+      return Shape(p.batch_first ? list({second, first}, rest) : list({first, second}, rest));
+    };
+    const Dim directions(p.directions), rows = p.hidden * Dim(gates);
+    const Shape state = laid(directions, p.batch, {p.hidden});
+    in(p.type, laid(p.seq, p.batch, {directions * rows}));
+    in(p.type, {directions, rows, p.hidden});
+    if (p.has_bias) in(p.type, {directions, p.hidden});
+    if (p.has_lengths) in(DType::i32, {p.batch});
+    if (p.has_h) in(p.type, state);
+    if (p.has_c) in(p.type, state);
+    if (p.has_peepholes) in(p.type, {directions, Dim(3) * p.hidden});
+    out.out.emplace_back(p.type, p.batch_first ? Shape{p.batch, p.seq, directions, p.hidden} : Shape{p.seq, directions, p.batch, p.hidden});
+    for (int i = 0; i < (p.kind == CellKind::lstm ? 2 : 1); ++i) out.out.emplace_back(p.type, state);
+  }
   void operator()(const CopyProblem& p) {
     auto elems = extent(p);
     if (!elems.ok()) {
@@ -262,6 +279,8 @@ double flops_of(const Problem& problem) {
     const double taps = product(p->kernel) * product({p->c, p->m}) / static_cast<double>(std::max<int64_t>(p->groups, 1));
     return 2 * taps * product({p->n}) * product(p->transposed ? p->in_spatial : p->out_spatial);
   }
+  if (const auto* p = problem.as<RecurrentProblem>())
+    return 2 * product({p->seq, p->batch, p->hidden, p->hidden}) * static_cast<double>(gates_of(p->kind) * p->directions);
   if (const auto* p = problem.as<AttentionProblem>())
     return 2 * product({p->batch, p->heads, p->tq, p->tk}) * (product({p->d}) + product({p->dv}));
   return 0;

@@ -179,6 +179,21 @@ void mma_m16n8k16(float (&sum)[4], const unsigned (&x)[4], const unsigned (&y)[2
   }
 }
 
+/// Whoever polls lets the others go on.
+inline void load_words(const unsigned long long* from, unsigned long long& a, unsigned long long& b) {
+  if (reinterpret_cast<uintptr_t>(from) % 16 != 0) tenon_emulator::block().error = "two words that are not aligned";
+  tenon_emulator::meet(tenon_emulator::State::ready);
+  a = from[0], b = from[1];
+}
+inline void store_word(unsigned long long* to, unsigned long long word) { *to = word; }
+inline void stop_kernel() { tenon_emulator::block().error = "a kernel stopped itself"; }
+
+inline float exp2_approx(float x) { return exp2f(x); }
+template <class T>
+unsigned pack_pair(float low, float high, T) {
+  return unsigned{T(low).bits} | unsigned{T(high).bits} << 16;
+}
+
 inline void cluster_arrive() {
   ++tenon_emulator::background().arrivals;
   ++tenon_emulator::g_cluster->arrived;

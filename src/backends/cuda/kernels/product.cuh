@@ -2,7 +2,8 @@
 // a Source that knows the address of (row, k). A block computes BM x BN of it: a ring of STAGES holds BM x BK of a and BN x BK of b, filled
 // by cp.async ahead of the mathematics; SLICES groups of threads share each stage along k; SPLIT blocks of a cluster share k. The partial
 // sums meet in shared memory as floats and are added in a fixed order; then each thread finishes whole vectors of the output.
-// Arguments are structs: Config (numbers below, and m, n, k of the problem), Source (base, Row, row(r), at(row, k): null outside), Finish.
+// Arguments are structs: Config (numbers below, and m, n, k of the problem), Finish, and Source: base, row(r) and column(k), from which
+// there() tells whether an element lies inside and at() where.
 
 // An operand's share of a stage: lines along k (K_INNER: a line per row) or along the rows (a line per k).
 template <class T_, int ROWS_, int BK_, bool K_INNER_, bool WHOLE_>
@@ -22,16 +23,21 @@ struct Side {
   static_assert(ROWS_ % EACH == 0 && BK_ % EACH == 0, "lines are whole chunks");
 };
 
-// A thread's part of the way from global memory to a stage.
+// A thread's part of the way from global memory to a stage. What an address owes to its row is computed once, what it owes to k once a
+// stage where all chunks of a thread have the same k.
 template <class S, class Source, int THREADS>
 struct Copier {
   typedef typename Source::Row Row;
+  typedef typename Source::Column Column;
+  typedef typename S::T T;
   enum : int {
     COUNT = S::LINES * S::CHUNKS,
     STEPS = (COUNT + THREADS - 1) / THREADS,
     HELD = !S::K_INNER && THREADS % S::CHUNKS == 0 ? 1 : STEPS,  // 1: all steps of a thread have the same rows
     LANES = S::K_INNER || S::WHOLE ? 1 : S::EACH,                // rows of a chunk that need an address of their own
+    COLUMNS = S::K_INNER && !S::WHOLE ? S::EACH : 1,             // and columns
   };
+  static constexpr bool SAME_COLUMNS = S::K_INNER && THREADS % S::CHUNKS == 0;
   Row rows[HELD][LANES];
 
   __device__ __forceinline__ void begin(const Source& source, int first) {
@@ -44,34 +50,38 @@ struct Copier {
       }
   }
   __device__ __forceinline__ void issue(const Source& source, char* to, int k0) const {
+    Column columns[COLUMNS];
+    const auto find = [&](int at) {
+#pragma unroll
+      for (int e = 0; e < COLUMNS; ++e) columns[e] = source.column(k0 + (S::K_INNER ? at % S::CHUNKS * S::EACH + e : at / S::CHUNKS));
+    };
+    if constexpr (SAME_COLUMNS) find(int(threadIdx.x));
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
       const int at = int(threadIdx.x) + i * THREADS;
       if (COUNT % THREADS != 0 && at >= COUNT) continue;
-      const int line = at / S::CHUNKS, column = at % S::CHUNKS;
-      const int k = k0 + (S::K_INNER ? column * S::EACH : line);
-      chunk(source, to + line * S::PITCH + column * 16, rows[HELD == 1 ? 0 : i], k);
+      if constexpr (!SAME_COLUMNS) find(at);
+      chunk(source, to + at / S::CHUNKS * S::PITCH + at % S::CHUNKS * 16, rows[HELD == 1 ? 0 : i], columns);
     }
   }
 
  private:
-  static __device__ __forceinline__ void chunk(const Source& source, char* to, const Row (&row)[LANES], int k) {
+  static __device__ __forceinline__ void chunk(const Source& source, char* to, const Row (&row)[LANES], const Column (&column)[COLUMNS]) {
     if constexpr (S::WHOLE) {
-      const typename S::T* from = source.at(row[0], k);
-      cp_async16(to, from ? from : source.base, from != nullptr);
-    } else if constexpr (sizeof(typename S::T) == 4) {
+      const bool there = source.there(row[0], column[0]);
+      cp_async16(to, there ? source.at(row[0], column[0]) : source.base, there);
+    } else if constexpr (sizeof(T) == 4) {
 #pragma unroll
       for (int e = 0; e < S::EACH; ++e) {
-        const typename S::T* from = S::K_INNER ? source.at(row[0], k + e) : source.at(row[e % LANES], k);
-        cp_async4(to + 4 * e, from ? from : source.base, from != nullptr);
+        const bool there = source.there(row[e % LANES], column[e % COLUMNS]);
+        cp_async4(to + 4 * e, there ? source.at(row[e % LANES], column[e % COLUMNS]) : source.base, there);
       }
     } else {
       u32 words[4] = {0, 0, 0, 0};
 #pragma unroll
-      for (int e = 0; e < S::EACH; ++e) {
-        const typename S::T* from = S::K_INNER ? source.at(row[0], k + e) : source.at(row[e % LANES], k);
-        if (from) words[e / 2] |= u32(from->bits) << (16 * (e % 2));
-      }
+      for (int e = 0; e < S::EACH; ++e)
+        if (source.there(row[e % LANES], column[e % COLUMNS]))
+          words[e / 2] |= u32(source.at(row[e % LANES], column[e % COLUMNS])->bits) << (16 * (e % 2));
       *reinterpret_cast<uint4*>(to) = make_uint4(words[0], words[1], words[2], words[3]);
     }
   }

@@ -60,6 +60,17 @@ __device__ __forceinline__ void mma_m16n8k16(float (&sum)[4], const u32 (&x)[4],
                : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
 }
 
+// Words that blocks of one launch show each other: each is read and written whole, and a reader sees what its word says, whatever else it
+// may not see yet. Two neighbours at once, 16 bytes aligned.
+__device__ __forceinline__ void load_words(const u64* from, u64& a, u64& b) {
+  asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];" : "=l"(a), "=l"(b) : "l"(from) : "memory");
+}
+__device__ __forceinline__ void store_word(u64* to, u64 word) {
+  asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(to), "l"(word) : "memory");
+}
+// Ends the launch with an error.
+__device__ __forceinline__ void stop_kernel() { asm volatile("trap;"); }
+
 // Clusters (sm_90): a barrier in two halves, and 16 bytes into the shared memory of block `rank`, at the place that `to` has in this one.
 __device__ __forceinline__ void cluster_arrive() {
 #if __CUDA_ARCH__ >= 900

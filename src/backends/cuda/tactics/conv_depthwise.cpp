@@ -1,6 +1,9 @@
 // Depthwise convolutions. Channels last: a thread has 8 (16-bit) or 4 (f32) channels of several outputs along the last dim, its block's
 // weights lie in shared memory as floats. Channels first: a block has one plane of the output, a thread four outputs of a row, the
 // plane's weights lie in registers.
+#include <algorithm>
+#include <array>
+
 #include "backends/cuda/kernels/texts.h"
 #include "backends/cuda/tactics/conv_common.h"
 #include "backends/cuda/tactics/expr_text.h"
@@ -44,28 +47,48 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
   return takes_finish(finish_of(*p));
 }
 
-/// Statements: sums of `outputs` neighbours of a row from the window that begins at (y0, x0), `each` channels at once. `x`, `weight`: texts
-/// of the vector at (iy, ix) loaded into `line`, and of the weight of (tap, e).
-std::string window_text(KernelWriter& w, const Plane& g, int64_t outputs, int64_t each, const std::string& load,
+/// Statements: sums of `outputs` neighbours of a row from the window that begins at (y0, x0), `each` channels at once. `address`, `weight`:
+/// texts of where the vector at (iy, ix) lies, and of the weight of (tap, e). A row of the window is loaded at once, zeros outside.
+std::string window_text(KernelWriter& w, const Plane& g, std::string_view type, int64_t outputs, int64_t each, const std::string& address,
                         const std::string& weight) {
   const int64_t span = (outputs - 1) * g.stride_x + (g.kernel_x - 1) * g.dilation_x + 1;
   std::string out = strf("  float sum[{}][{}] = {{}};\n#pragma unroll\n  for (int ky = 0; ky < {}; ++ky) {{\n", outputs, each, g.kernel_y);
-  out += strf("    const int iy = y0 + ky * {};\n    if (u32(iy) >= u32({})) continue;\n", g.dilation_y, int_size(w, g.in_y));
-  out += strf("#pragma unroll\n    for (int j = 0; j < {}; ++j) {{\n      const int ix = x0 + j;\n", span);
-  out += strf("      if (u32(ix) >= u32({})) continue;\n      {}\n", int_size(w, g.in_x), load);
-  out += strf("#pragma unroll\n      for (int o = 0; o < {}; ++o) {{\n        const int step = j - o * {};\n", outputs, g.stride_x);
-  out += strf("        if (step < 0 || step % {} != 0 || step / {} >= {}) continue;\n", g.dilation_x, g.dilation_x, g.kernel_x);
-  out += strf("        const int tap = ky * {} + step / {};\n#pragma unroll\n", g.kernel_x, g.dilation_x);
-  out += strf("        for (int e = 0; e < {}; ++e) sum[o][e] += float(line[e]) * {};\n      }}\n    }}\n  }}\n", each, weight);
+  out += strf("    const int iy = y0 + ky * {};\n    {} line[{}][{}];\n#pragma unroll\n", g.dilation_y, type, span, each);
+  out += strf("    for (int j = 0; j < {}; ++j) {{\n      const int ix = x0 + j;\n", span);
+  out += strf("      load_each_or_zero(line[j], {}, u32(iy) < u32({}) && u32(ix) < u32({}));\n    }}\n", address, int_size(w, g.in_y),
+              int_size(w, g.in_x));
+  out += strf("#pragma unroll\n    for (int kx = 0; kx < {}; ++kx)\n#pragma unroll\n      for (int o = 0; o < {}; ++o)\n", g.kernel_x,
+              outputs);
+  out += strf("#pragma unroll\n        for (int e = 0; e < {}; ++e) {{\n          const int tap = ky * {} + kx;\n", each, g.kernel_x);
+  out += strf("          sum[o][e] += float(line[o * {} + kx * {}][e]) * {};\n        }}\n  }}\n", g.stride_x, g.dilation_x, weight);
   return out;
 }
 
 /// Outputs of a thread: fewer where there is little work.
-int64_t outputs_each(const Plane& g, double threads, const tune::BuildCtx& ctx) {
-  for (const int64_t each : {4, 2})
-    if (guess(g.out_x) >= static_cast<double>(each) && threads / static_cast<double>(each) >= static_cast<double>(ctx.device.units * 256))
-      return each;
-  return 1;
+constexpr std::array<int64_t, 3> kOutputs = {4, 2, 1};
+
+std::vector<int64_t> outputs_each(const ConvProblem& p, const engine::DeviceFacts& device) {
+  const Plane g = plane_of(p);
+  const double threads = guess(p.n * g.out_y * g.out_x * p.c) / static_cast<double>(channels_each(p));
+  std::vector<int64_t> out;
+  for (const int64_t each : kOutputs) {
+    if (each == 1 || guess(g.out_x) >= static_cast<double>(each)) out.push_back(each);
+  }
+  const auto enough = [&](int64_t each) {
+    return each == 1 || threads / static_cast<double>(each) >= static_cast<double>(device.units * 256);
+  };
+  std::stable_partition(out.begin(), out.end(), enough);  // the most outputs with work for all, then the others
+  return out;
+}
+
+std::string config_of(int64_t outputs) { return strf("outputs {}", outputs); }
+
+std::vector<std::string> configs(const engine::Problem& problem, const engine::DeviceFacts& device) {
+  const ConvProblem& p = *problem.as<ConvProblem>();
+  if (!p.channels_last) return {""};
+  std::vector<std::string> out;
+  for (const int64_t each : outputs_each(p, device)) out.push_back(config_of(each));
+  return out;
 }
 
 Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx& ctx) {
@@ -75,8 +98,9 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
   int64_t slab = std::min<int64_t>(vectors, 32);
   while (vectors % slab != 0 || taps * slab * each * 4 > 32 * 1024) --slab;
   const int64_t places = 128 / slab, threads = slab * places;
-  const Dim pixels = p.n * g.out_y * g.out_x;
-  const int64_t outputs = outputs_each(g, guess(pixels * Dim(vectors)), ctx);
+  int64_t outputs = outputs_each(p, ctx.device)[0];
+  for (const int64_t each : kOutputs)
+    if (ctx.config == config_of(each)) outputs = each;
   FinishSpec finish = finish_of(p);
   finish.column = "column", finish.columns = strf("{}", c), finish.each = each, finish.whole = true;
   KernelWriter w(inputs_of(p), outputs_of(finish), p.epilogue.operands.size());
@@ -101,9 +125,7 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
          int_size(w, g.pad_y));
   w.line("const int x0 = first * {} - {};", g.stride_x, int_size(w, g.pad_x));
   w.line("const {}* const from = static_cast<const {}*>(p.in0) + i64(image) * {} + c0 + local;", type, type, w.size(g.in_y * g.in_x * p.c));
-  w.raw(window_text(w, g, outputs, each,
-                    strf("{} line[{}];\n      load_each(line, from + (i64(iy) * {} + ix) * {});", type, each, int_size(w, g.in_x), c),
-                    "weights[tap][local + e]"));
+  w.raw(window_text(w, g, type, outputs, each, strf("from + (i64(iy) * {} + ix) * {}", int_size(w, g.in_x), c), "weights[tap][local + e]"));
   w.raw("#pragma unroll\n");
   w.line("for (int o = 0; o < {}; ++o)", outputs);
   w.line("  if (first + o < {}) Finish::store(p, 0, line_y * {} + first + o, c0 + local, sum[o]);", int_size(w, g.out_x),
@@ -114,16 +136,16 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
 }
 
 Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx& ctx) {
-  constexpr int64_t kThreads = 128, kOutputs = 4;
+  constexpr int64_t kThreads = 128, kEach = 4;
   const Plane g = plane_of(p);
   const int64_t taps = taps_of(g), m = *p.m.constant(), c = *p.c.constant();
   FinishSpec finish = finish_of(p);
-  finish.row = "row", finish.each = kOutputs, finish.whole = divides(kOutputs, g.out_x);
+  finish.row = "row", finish.each = kEach, finish.whole = divides(kEach, g.out_x);
   KernelWriter w(inputs_of(p), outputs_of(finish), p.epilogue.operands.size());
   finish.columns = strf("(at_column / {} + 1) * {}", int_size(w, g.out_x), int_size(w, g.out_x));
   w.raw_top(std::string(kVectors) + finish_text(w, finish));
   const std::string_view type = storage_type(p.x);
-  const Dim across = blocks(g.out_x, kOutputs), each_plane = blocks(g.out_y * across, kThreads);
+  const Dim across = blocks(g.out_x, kEach), each_plane = blocks(g.out_y * across, kThreads);
   w.line("const int plane = int(blockIdx.x) / {}, m = plane % {};", int_size(w, each_plane), m);
   w.line("const int place = int(blockIdx.x) % {} * {} + int(threadIdx.x);", int_size(w, each_plane), kThreads);
   w.line("trigger(); wait();");
@@ -131,11 +153,11 @@ Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx
   w.line("float weights[{}];", taps);
   w.raw("#pragma unroll\n");
   w.line("for (int i = 0; i < {}; ++i) weights[i] = float(static_cast<const {}*>(p.in1)[m * {} + i]);", taps, type, taps);
-  w.line("const int oy = place / {}, first = place % {} * {};", int_size(w, across), int_size(w, across), kOutputs);
+  w.line("const int oy = place / {}, first = place % {} * {};", int_size(w, across), int_size(w, across), kEach);
   w.line("const int y0 = oy * {} - {}, x0 = first * {} - {};", g.stride_y, int_size(w, g.pad_y), g.stride_x, int_size(w, g.pad_x));
   w.line("const {}* const from = static_cast<const {}*>(p.in0) + (i64(plane / {}) * {} + m / {}) * {};", type, type, m, c, m / c,
          w.size(g.in_y * g.in_x));
-  w.raw(window_text(w, g, kOutputs, 1, strf("const {} line[1] = {{from[i64(iy) * {} + ix]}};", type, int_size(w, g.in_x)), "weights[tap]"));
+  w.raw(window_text(w, g, type, kEach, 1, strf("from + i64(iy) * {} + ix", int_size(w, g.in_x)), "weights[tap]"));
   w.line("const float v[4] = {{sum[0][0], sum[1][0], sum[2][0], sum[3][0]}};");
   w.line("Finish::store(p, 0, plane, oy * {} + first, v);", int_size(w, g.out_x));
   const Dim grid = p.n * p.m * each_plane;
@@ -158,6 +180,6 @@ double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& de
 
 }  // namespace
 
-tune::Tactic conv_depthwise() { return {"conv_depthwise", supports, estimate_us, build}; }
+tune::Tactic conv_depthwise() { return {"conv_depthwise", supports, estimate_us, build, configs}; }
 
 }  // namespace tenon::cuda

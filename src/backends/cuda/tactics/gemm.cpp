@@ -61,15 +61,11 @@ std::string source_text(KernelWriter& w, const GemmProblem& p, bool is_a) {
   }
   const std::string_view type = storage_type(p.a);
   std::string out = strf("struct Source{} {{\n  const Args& p;\n  const {}* base;\n", is_a ? "A" : "B", type);
-  out += "  typedef int Row;\n";
   out += strf(
       "  __device__ __forceinline__ Source{}(const Args& args, int batch) : p(args), base(static_cast<const {}*>(args.in{}) + {}) {{}}\n",
       is_a ? "A" : "B", type, is_a ? 0 : 1, offset);
-  out += "  __device__ __forceinline__ Row row(int r) const { return r; }\n";
-  out += strf(
-      "  __device__ __forceinline__ const {}* at(int r, int k) const {{\n    return r < {} && k < {} ? base + {} : nullptr;\n  }}\n}};\n",
-      type, int_size(w, rows), int_size(w, p.k), k_inner ? strf("i64(r) * {} + k", w.size(p.k)) : strf("i64(k) * {} + r", w.size(rows)));
-  return out;
+  out += lines_text(type, int_size(w, rows), int_size(w, p.k), k_inner ? w.size(p.k) : "1", k_inner ? "1" : w.size(rows));
+  return out + "};\n";
 }
 
 Result<engine::Kernel> build(const GemmProblem& original, bool tensor_cores, const tune::BuildCtx& ctx) {
@@ -95,7 +91,7 @@ template <bool kTensorCores>
 double estimate(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const GemmProblem& original = *problem.as<GemmProblem>();
   const ProductSpec spec = spec_of(folded(original), original, kTensorCores);
-  return product_us(spec, choose_tile(spec, device), device);
+  return product_us(spec, device);
 }
 
 template <bool kTensorCores>
@@ -103,9 +99,15 @@ Result<engine::Kernel> build_kernel(const engine::Problem& problem, const tune::
   return build(*problem.as<GemmProblem>(), kTensorCores, ctx);
 }
 
+template <bool kTensorCores>
+std::vector<std::string> configs(const engine::Problem& problem, const engine::DeviceFacts& device) {
+  const GemmProblem& original = *problem.as<GemmProblem>();
+  return product_configs(spec_of(folded(original), original, kTensorCores), device);
+}
+
 }  // namespace
 
-tune::Tactic gemm_mma() { return {"gemm_mma", supports<true>, estimate<true>, build_kernel<true>}; }
-tune::Tactic gemm_f32() { return {"gemm_f32", supports<false>, estimate<false>, build_kernel<false>}; }
+tune::Tactic gemm_mma() { return {"gemm_mma", supports<true>, estimate<true>, build_kernel<true>, configs<true>}; }
+tune::Tactic gemm_f32() { return {"gemm_f32", supports<false>, estimate<false>, build_kernel<false>, configs<false>}; }
 
 }  // namespace tenon::cuda

@@ -38,6 +38,7 @@ class KernelWriter {
     int64_t threads = 128;
     Dim shared_bytes = 0;  // dynamic
     engine::LaunchMode mode = engine::LaunchMode::plain;
+    bool cooperative = false;     // all blocks are resident at once, or the launch is an error
     int64_t blocks_per_unit = 1;  // what the compiler may assume about registers
   };
   /// The kernel, its text added to the store. The text begins with kernels/prelude.cuh; scalar.cuh and fold.cuh follow where it

@@ -9,34 +9,7 @@
 namespace tenon::cuda {
 namespace {
 
-/// Candidates. With tensor cores a warp has 16 · i columns and 8 · j rows of the tile; without, a thread m / parts_m by n / parts_n.
-constexpr Tile kTensorTiles[] = {
-    {.m = 128, .n = 128, .k = 32, .stages = 4, .parts_m = 4, .parts_n = 2},
-    {.m = 128, .n = 64, .k = 64, .stages = 3, .parts_m = 4, .parts_n = 1},
-    {.m = 64, .n = 128, .k = 64, .stages = 3, .parts_m = 2, .parts_n = 2},
-    {.m = 64, .n = 64, .k = 64, .stages = 4, .parts_m = 2, .parts_n = 2},
-    {.m = 64, .n = 64, .k = 64, .stages = 4, .parts_m = 2, .parts_n = 1, .slices = 4},
-    {.m = 32, .n = 64, .k = 64, .stages = 4, .parts_m = 1, .parts_n = 2, .slices = 2},
-    {.m = 32, .n = 64, .k = 64, .stages = 4, .parts_m = 1, .parts_n = 2, .slices = 4},
-    {.m = 24, .n = 64, .k = 64, .stages = 4, .parts_m = 1, .parts_n = 2, .slices = 4},
-    {.m = 16, .n = 64, .k = 128, .stages = 3, .parts_m = 1, .parts_n = 1, .slices = 8},
-    {.m = 8, .n = 64, .k = 128, .stages = 3, .parts_m = 1, .parts_n = 1, .slices = 8},
-    {.m = 128, .n = 32, .k = 64, .stages = 3, .parts_m = 4, .parts_n = 1},
-    {.m = 64, .n = 32, .k = 64, .stages = 4, .parts_m = 2, .parts_n = 1, .slices = 2},
-    {.m = 32, .n = 32, .k = 64, .stages = 4, .parts_m = 1, .parts_n = 1, .slices = 4},
-    {.m = 16, .n = 32, .k = 128, .stages = 4, .parts_m = 1, .parts_n = 1, .slices = 8},
-    {.m = 8, .n = 32, .k = 128, .stages = 4, .parts_m = 1, .parts_n = 1, .slices = 8},
-};
-constexpr Tile kPlainTiles[] = {
-    {.m = 128, .n = 64, .k = 16, .stages = 3, .parts_m = 16, .parts_n = 16},
-    {.m = 64, .n = 64, .k = 16, .stages = 4, .parts_m = 16, .parts_n = 16},
-    {.m = 64, .n = 32, .k = 16, .stages = 4, .parts_m = 16, .parts_n = 8, .slices = 2},
-    {.m = 32, .n = 64, .k = 32, .stages = 3, .parts_m = 8, .parts_n = 16, .slices = 2},
-    {.m = 32, .n = 32, .k = 32, .stages = 3, .parts_m = 8, .parts_n = 8, .slices = 4},
-    {.m = 16, .n = 32, .k = 64, .stages = 3, .parts_m = 4, .parts_n = 8, .slices = 8},
-    {.m = 8, .n = 32, .k = 64, .stages = 3, .parts_m = 2, .parts_n = 8, .slices = 8},
-};
-
+constexpr size_t kMostConfigs = 32;           // worth measuring
 constexpr int64_t kSharedBytes = 110 * 1024;  // two blocks a multiprocessor, or the next kernel cannot begin beside this one
 
 struct Sizes {
@@ -63,26 +36,37 @@ int64_t shared_bytes(const ProductSpec& spec, const Tile& t) { return received_a
 
 bool has_clusters(const engine::DeviceFacts& device) { return device.arch >= "sm_90"; }
 
-}  // namespace
-
-double guess(const Dim& dim) {
-  std::vector<std::string> symbols;
-  dim.collect(symbols);
-  DimValues values;
-  for (const std::string& symbol : symbols) values[symbol] = 32;
-  const auto value = evaluate(dim, values);
-  return value.ok() ? std::max<double>(1, static_cast<double>(*value)) : 1;
+/// Tiles of 4 or 8 warps that hold what a thread's registers can; a warp has 16 i columns and 8 j rows.
+void add_tensor_tiles(std::vector<Tile>& out) {
+  for (const int64_t n : {16, 32, 64, 128})
+    for (const int64_t m : {8, 16, 24, 32, 48, 64, 96, 128})
+      for (const int64_t k : {32, 64, 128})
+        for (const int64_t parts_n : {1, 2, 4})
+          for (const int64_t parts_m : {1, 2, 4})
+            for (const int64_t slices : {1, 2, 4, 8}) {
+              const int64_t warps = parts_m * parts_n * slices;
+              if ((warps != 4 && warps != 8) || m % (8 * parts_m) != 0 || n % (16 * parts_n) != 0 || k % (16 * slices) != 0) continue;
+              if (m * n / (parts_m * parts_n) > 32 * 64) continue;
+              out.push_back({.m = m, .n = n, .k = k, .parts_m = parts_m, .parts_n = parts_n, .slices = slices});
+            }
 }
 
-engine::Verdict takes_sizes(const ProductSpec& spec) {
-  constexpr int64_t kMost = INT32_MAX - 4096;  // the kernels count in 32 bits; a tile reaches beyond the end
-  for (const Dim* dim : {&spec.m, &spec.n, &spec.k, &spec.batch})
-    if (dim->constant() && *dim->constant() > kMost) return engine::no("a size does not fit 32 bits");
-  return {};
+/// The same for threads with 2 to 8 rows and columns each; `each`: elements of 16 bytes.
+void add_plain_tiles(std::vector<Tile>& out, int64_t each) {
+  for (const int64_t n : {32, 64, 128})
+    for (const int64_t m : {8, 16, 32, 64, 128})
+      for (const int64_t k : {4 * each, 8 * each, 16 * each})
+        for (const int64_t of_thread : {2, 4, 8})
+          for (const int64_t slices : {1, 2, 4, 8}) {
+            if (m % of_thread != 0 || n % 4 != 0 || k % (each * slices) != 0) continue;
+            const Tile tile{.m = m, .n = n, .k = k, .parts_m = m / of_thread, .parts_n = n / 4, .slices = slices};
+            const int64_t threads = tile.parts_m * tile.parts_n * slices;
+            if (threads == 128 || threads == 256) out.push_back(tile);
+          }
 }
 
-double product_us(const ProductSpec& spec, const Tile& t, const engine::DeviceFacts& device) {
-  const Sizes s = sizes_of(spec);
+/// Microseconds by a simple model of the device.
+double tile_us(const ProductSpec& spec, const Sizes& s, const Tile& t, const engine::DeviceFacts& device) {
   const double units = static_cast<double>(std::max<int64_t>(device.units, 1));
   const auto d = [](int64_t x) { return static_cast<double>(x); };
   const double tiles = std::ceil(s.m / d(t.m)) * std::ceil(s.n / d(t.n)) * s.batch, blocks = tiles * d(t.split);
@@ -101,32 +85,83 @@ double product_us(const ProductSpec& spec, const Tile& t, const engine::DeviceFa
   return device.launch_us + 0.8 + std::max({memory, queue * steps * step, steps * alone}) + end * queue;
 }
 
-Tile choose_tile(const ProductSpec& spec, const engine::DeviceFacts& device) {
-  Tile best;
-  double least = HUGE_VAL;
-  const auto consider = [&](Tile t) {
+}  // namespace
+
+std::string config_text(const Tile& t) {
+  return strf("{}x{}x{} stages {} parts {}x{}x{} split {}", t.m, t.n, t.k, t.stages, t.parts_m, t.parts_n, t.slices, t.split);
+}
+
+double guess(const Dim& dim) {
+  std::vector<std::string> symbols;
+  dim.collect(symbols);
+  DimValues values;
+  for (const std::string& symbol : symbols) values[symbol] = 32;
+  const auto value = evaluate(dim, values);
+  return value.ok() ? std::max<double>(1, static_cast<double>(*value)) : 1;
+}
+
+engine::Verdict takes_sizes(const ProductSpec& spec) {
+  constexpr int64_t kMost = INT32_MAX - 4096;  // the kernels count in 32 bits; a tile reaches beyond the end
+  for (const Dim* dim : {&spec.m, &spec.n, &spec.k, &spec.batch})
+    if (dim->constant() && *dim->constant() > kMost) return engine::no("a size does not fit 32 bits");
+  return {};
+}
+
+double product_us(const ProductSpec& spec, const engine::DeviceFacts& device) {
+  const std::vector<Tile> tiles = product_tiles(spec, device);
+  return tiles.empty() ? HUGE_VAL : tile_us(spec, sizes_of(spec), tiles[0], device);
+}
+
+std::vector<Tile> product_tiles(const ProductSpec& spec, const engine::DeviceFacts& device) {
+  std::vector<Tile> tiles;
+  if (spec.tensor_cores)
+    add_tensor_tiles(tiles);
+  else
+    add_plain_tiles(tiles, 16 / elem_bytes(spec));
+  const Sizes sizes = sizes_of(spec);
+  std::vector<std::pair<double, Tile>> timed;
+  for (Tile t : tiles)
     for (t.split = 1; t.split <= 8; t.split *= 2) {
-      if (t.split > 1 && (!has_clusters(device) || guess(spec.k) < 128.0 * static_cast<double>(t.split))) break;
-      if (t.split > 1 && t.m * t.n % (8 * t.split) != 0) break;
+      if (t.split > 1 && (!has_clusters(device) || sizes.k < 128.0 * static_cast<double>(t.split))) break;
+      if (t.m * t.n % (8 * t.split) != 0) break;
       Tile fits = t;
       while (fits.stages > 2 && shared_bytes(spec, fits) > std::min(kSharedBytes, device.shared_bytes)) --fits.stages;
       if (shared_bytes(spec, fits) > device.shared_bytes) continue;
-      const double us = product_us(spec, fits, device);
-      if (us < least) least = us, best = fits;
+      timed.push_back({tile_us(spec, sizes, fits, device), fits});
     }
-  };
-  if (spec.tensor_cores)
-    for (const Tile& tile : kTensorTiles) consider(tile);
-  else
-    for (Tile tile : kPlainTiles) {
-      if (elem_bytes(spec) == 2) tile.k *= 2;  // chunks of 16 bytes hold twice as much
-      consider(tile);
-    }
-  return best;
+  std::stable_sort(timed.begin(), timed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Tile> out;
+  for (const auto& [us, tile] : timed) out.push_back(tile);
+  return out;
+}
+
+std::vector<std::string> product_configs(const ProductSpec& spec, const engine::DeviceFacts& device) {
+  std::vector<std::string> out;
+  for (const Tile& tile : product_tiles(spec, device)) {
+    if (out.size() == kMostConfigs) break;
+    out.push_back(config_text(tile));
+  }
+  return out;
+}
+
+std::string lines_text(std::string_view type, std::string_view rows, std::string_view columns, std::string_view row_step,
+                       std::string_view column_step) {
+  std::string out = "  struct Row {\n    i64 at;\n    bool there;\n  };\n  typedef Row Column;\n";
+  out += strf("  __device__ __forceinline__ Row row(int r) const {{ return {{i64(r) * {}, r < {}}}; }}\n", row_step, rows);
+  out += strf("  __device__ __forceinline__ Column column(int k) const {{ return {{i64(k) * {}, k < {}}}; }}\n", column_step, columns);
+  out += "  __device__ __forceinline__ bool there(const Row& row, const Column& column) const { return row.there && column.there; }\n";
+  out += strf(
+      "  __device__ __forceinline__ const {}* at(const Row& row, const Column& column) const {{ return base + row.at + column.at; }}\n",
+      type);
+  return out;
 }
 
 Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, const tune::BuildCtx& ctx) {
-  const Tile t = choose_tile(spec, ctx.device);
+  const std::vector<Tile> tiles = product_tiles(spec, ctx.device);
+  const auto named =
+      std::find_if(tiles.begin(), tiles.end(), [&](const Tile& tile) { return ctx.config.empty() || config_text(tile) == ctx.config; });
+  if (named == tiles.end()) return fail(ErrorKind::not_found, "there is no tile '{}' for this product", ctx.config);
+  const Tile t = *named;
   const int64_t threads = threads_of(spec, t);
   std::string top(kPtx);
   top += kVectors;

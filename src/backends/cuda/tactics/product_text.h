@@ -32,11 +32,20 @@ struct ProductSpec {
 double guess(const Dim& dim);
 /// Why the sizes are beyond these kernels; ok where they are not.
 engine::Verdict takes_sizes(const ProductSpec& spec);
-/// The tile that a simple model of the device finds fastest.
-Tile choose_tile(const ProductSpec& spec, const engine::DeviceFacts& device);
-double product_us(const ProductSpec& spec, const Tile& tile, const engine::DeviceFacts& device);
+/// All tiles that fit the device, the one that a simple model of it finds fastest first.
+std::vector<Tile> product_tiles(const ProductSpec& spec, const engine::DeviceFacts& device);
+/// "64x32x64 stages 4 parts 2x1x2 split 1": a tile as a tactic's configuration.
+std::string config_text(const Tile& tile);
+/// The configurations of those worth measuring.
+std::vector<std::string> product_configs(const ProductSpec& spec, const engine::DeviceFacts& device);
+/// Microseconds of the best of them by that model.
+double product_us(const ProductSpec& spec, const engine::DeviceFacts& device);
 /// `w`: the writer that the texts of the spec came from.
 Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, const tune::BuildCtx& ctx);
+
+/// Members of a Source whose rows and columns lie evenly, `row_step` and `column_step` elements apart.
+std::string lines_text(std::string_view type, std::string_view rows, std::string_view columns, std::string_view row_step,
+                       std::string_view column_step);
 
 /// The size as text of type int.
 inline std::string int_size(KernelWriter& w, const Dim& dim) { return dim.is_constant() ? w.size(dim) : strf("int({})", w.size(dim)); }

@@ -1,0 +1,188 @@
+#include "tune/timer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <random>
+
+namespace tenon::tune {
+namespace {
+
+constexpr int kChain = 32, kReplays = 3, kRounds = 7;
+constexpr int64_t kAlign = 256, kWeightBytes = 64 << 20;  // weights come from memory as much as from the cache, as between two runs
+
+int64_t aligned_up(int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+/// A queue and what was made on it.
+class Bench {
+ public:
+  explicit Bench(const engine::DeviceApi& api) : api_(api) {}
+  ~Bench() {
+    if (!queue_) return;
+    (void)api_.synchronize(queue_);
+    for (void* graph : graphs_) api_.code->drop(queue_, graph);
+    for (void* module : modules_) api_.code->unload(queue_, module);
+    for (std::byte* memory : memory_) api_.release(queue_, memory);
+    api_.close(queue_);
+  }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  Result<void> open() {
+    TENON_TRY(queue, api_.open());
+    queue_ = queue;
+    return {};
+  }
+
+  /// Every operand, weights in several copies, full of small 16-bit floats: as other types they are finite numbers too.
+  Result<void> place(std::span<const TimedOperand> operands) {
+    int64_t weights = 0;
+    for (const TimedOperand& operand : operands)
+      if (operand.is_weight) weights += aligned_up(operand.bytes);
+    copies_ = weights == 0 ? 1 : std::clamp<int64_t>(kWeightBytes / weights, 1, kChain);
+    for (const TimedOperand& operand : operands) {
+      const int64_t stride = operand.is_weight ? aligned_up(operand.bytes) : 0;
+      const int64_t bytes = operand.is_weight ? stride * copies_ : aligned_up(operand.bytes);
+      TENON_TRY(memory, allocate(bytes));
+      places_.push_back({memory, stride});
+      TENON_OK(fill(memory, bytes));
+    }
+    return api_.synchronize(queue_);
+  }
+
+  /// A graph of launches; null where the device refuses one.
+  Result<void*> chain(const TimedKernel& timed, const DimValues& values) {
+    std::vector<void*> functions;
+    for (size_t i = 0; i < timed.code.size(); ++i) {
+      TENON_TRY(module, api_.code->load(queue_, timed.code[i]->binary));
+      modules_.push_back(module);
+      engine::CodeRef code = timed.kernel->launches[i].code;
+      code.shared_bytes = timed.code[i]->shared_bytes;
+      TENON_TRY(function, api_.code->function(queue_, module, code));
+      functions.push_back(function);
+    }
+    std::vector<std::byte*> workspaces;
+    for (const engine::Workspace& workspace : timed.kernel->workspaces) {
+      TENON_TRY(bytes, evaluate(workspace.bytes, values));
+      TENON_TRY(memory, allocate(bytes));
+      const Bytes zeros(static_cast<size_t>(bytes));
+      TENON_OK(api_.copy(queue_, memory, zeros.data(), bytes, engine::CopyKind::to_device));
+      TENON_OK(api_.synchronize(queue_));
+      workspaces.push_back(memory);
+    }
+    TENON_OK(api_.code->begin_capture(queue_));
+    bool launched = true;
+    for (int link = 0; link < kChain && launched; ++link)
+      for (size_t i = 0; i < functions.size() && launched; ++i) {
+        auto done = launch(timed.kernel->launches[i], *timed.code[i], functions[i], link, workspaces, values);
+        launched = done.ok();
+      }
+    auto graph = api_.code->end_capture(queue_);
+    if (!launched || !graph.ok()) {
+      if (graph.ok()) api_.code->drop(queue_, *graph);
+      return nullptr;
+    }
+    graphs_.push_back(*graph);
+    return *graph;
+  }
+
+  Result<double> replay(void* graph, int times) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < times; ++i) TENON_OK(api_.code->replay(queue_, graph));
+    TENON_OK(api_.synchronize(queue_));
+    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / times / kChain;
+  }
+
+ private:
+  struct Place {
+    std::byte* memory = nullptr;
+    int64_t stride = 0;  // between copies
+  };
+
+  Result<std::byte*> allocate(int64_t bytes) {
+    TENON_TRY(memory, api_.allocate(queue_, std::max(bytes, kAlign)));
+    memory_.push_back(memory);
+    return memory;
+  }
+
+  Result<void> fill(std::byte* memory, int64_t bytes) {
+    if (pattern_.empty()) {
+      std::mt19937 random(1);
+      pattern_.resize(1 << 20);
+      for (size_t i = 0; i < pattern_.size(); i += 2) {  // ±[2^-5, 1)
+        const auto bits = static_cast<uint16_t>((random() % 2 << 15) | ((10 + random() % 5) << 10) | random() % 1024);
+        std::memcpy(pattern_.data() + i, &bits, 2);
+      }
+    }
+    const auto piece = static_cast<int64_t>(pattern_.size());
+    for (int64_t at = 0; at < bytes; at += piece)
+      TENON_OK(api_.copy(queue_, memory + at, pattern_.data(), std::min(piece, bytes - at), engine::CopyKind::to_device));
+    return {};
+  }
+
+  Result<void> launch(const engine::Launch& row, const CompiledKernel& code, void* function, int link,
+                      const std::vector<std::byte*>& workspaces, const DimValues& values) {
+    Bytes args = row.args;
+    for (const engine::Reloc& reloc : row.relocs) {
+      if (reloc.kind == engine::RelocKind::dim) {
+        TENON_TRY(value, evaluate(reloc.value, values));
+        std::memcpy(args.data() + reloc.offset, &value, sizeof value);
+        continue;
+      }
+      const auto index = static_cast<size_t>(reloc.index);
+      const std::byte* address =
+          reloc.kind == engine::RelocKind::workspace ? workspaces[index] : places_[index].memory + places_[index].stride * (link % copies_);
+      std::memcpy(args.data() + reloc.offset, &address, sizeof address);
+    }
+    engine::CodeLaunch launch{.function = function, .cooperative = row.cooperative, .args = args};
+    launch.dependent = row.mode == engine::LaunchMode::dependent && code.has_wait && link > 0;
+    for (const auto& [from, to] :
+         {std::pair(&row.grid, &launch.grid), std::pair(&row.block, &launch.block), std::pair(&row.cluster, &launch.cluster)})
+      for (size_t i = 0; i < from->size(); ++i) {
+        TENON_TRY(size, evaluate((*from)[i], values));
+        (*to)[i] = static_cast<uint32_t>(size);
+      }
+    TENON_TRY(shared, evaluate(row.shared_bytes, values));
+    launch.shared_bytes = static_cast<uint32_t>(shared);
+    return api_.code->launch(queue_, launch);
+  }
+
+  const engine::DeviceApi& api_;
+  void* queue_ = nullptr;
+  std::vector<std::byte*> memory_;
+  std::vector<void*> modules_, graphs_;
+  std::vector<Place> places_;
+  int64_t copies_ = 1;
+  Bytes pattern_;
+};
+
+}  // namespace
+
+Result<std::vector<double>> time_kernels(const engine::DeviceApi& device, std::span<const TimedKernel> candidates,
+                                         std::span<const TimedOperand> operands, const DimValues& values) {
+  Bench bench(device);
+  TENON_OK(bench.open());
+  TENON_OK(bench.place(operands));
+  std::vector<void*> graphs;
+  for (const TimedKernel& candidate : candidates) {
+    TENON_TRY(graph, bench.chain(candidate, values));
+    graphs.push_back(graph);
+    if (graph) TENON_OK(bench.replay(graph, 1));
+  }
+  std::vector<std::vector<double>> rounds(candidates.size());
+  for (int round = 0; round < kRounds; ++round)
+    for (size_t i = 0; i < graphs.size(); ++i) {
+      if (!graphs[i]) continue;
+      TENON_TRY(us, bench.replay(graphs[i], kReplays));
+      rounds[i].push_back(us);
+    }
+  std::vector<double> out;
+  for (std::vector<double>& each : rounds) {
+    std::sort(each.begin(), each.end());
+    out.push_back(each.empty() ? HUGE_VAL : each[each.size() / 2]);
+  }
+  return out;
+}
+
+}  // namespace tenon::tune
