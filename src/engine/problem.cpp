@@ -79,6 +79,7 @@ Result<Problem> bind(const Problem& problem, const DimValues& values) {
 
 bool reads(const Problem& problem, size_t i, size_t inputs) {
   if (problem.as<SeriesProblem>()) return false;
+  if (const auto* pointwise = problem.as<PointwiseProblem>()) return pointwise->in.empty() || i < pointwise->in.size();
   if (problem.as<CopyProblem>() || problem.as<ResizeProblem>()) return i == 0;
   if (const auto* reduce = problem.as<ReduceProblem>()) return i == 0 || i + reduce->epilogue.operands.size() >= inputs;
   const auto* index = problem.as<IndexProblem>();

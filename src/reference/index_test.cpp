@@ -114,6 +114,20 @@ TEST(Index, PadsAndRepeats) {
                   {HostValue(scalar_tensor(type, start)), HostValue(scalar_tensor(type, limit)), HostValue(scalar_tensor(type, delta))});
 }
 
+TEST(Index, SizesThatHaveToAgree) {
+  engine::IndexProblem p{.shape = Shape{2, 3}, .axis = 1, .pieces = {{.strides = {3, 1}}}};
+  const std::vector<HostValue> in = {HostValue(numbered(DType::f32, {2, 3}))};
+  std::vector<HostValue> out(1);
+  p.agree = {2, 2, 4, 4};
+  EXPECT_TRUE(run(p, in, out).ok());
+  p.agree = {2, 2, 4, 5};
+  EXPECT_FALSE(run(p, in, out).ok());
+  EXPECT_FALSE(engine::check_sizes(p, {2, 3}).ok());
+  const engine::PointwiseProblem sum{.expr = *from_text<Expr>("{add(x0:f32, x1:f32)}"), .in = {Shape{4, 3}, Shape{1}}, .out = Shape{4, 3}};
+  EXPECT_TRUE(engine::check_sizes(sum, {4, 3}).ok());
+  EXPECT_FALSE(engine::check_sizes(sum, {5, 3}).ok());  // a kernel would read a fifth row
+}
+
 TEST(Index, RefusesWhatLeavesATensor) {
   const std::vector<HostValue> in = {HostValue(numbered(DType::f32, {4, 3})), ints({0, 3, -4})};
   const auto refused = [&](engine::IndexProblem p) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "reference/common.h"
 #include "reference/reference.h"
 
@@ -9,7 +11,8 @@ Result<void> run(const engine::PointwiseProblem& p, std::span<const HostValue> i
     return fail("the expression has {} results, the step {} outputs", p.expr.results.size(), out.size());
   std::vector<Tensor> ins, outs;
   Dims joined;
-  for (size_t i = 0; i < in.size(); ++i) {
+  const size_t count = p.in.empty() ? in.size() : std::min(in.size(), p.in.size());
+  for (size_t i = 0; i < count; ++i) {
     TENON_TRY(tensor, operand(in, i, "an operand"));
     TENON_TRY(dims, dims_like(i < p.in.size() ? p.in[i] : Shape::unknown(), *tensor));
     TENON_TRY(next, broadcast_dims(joined, dims));
