@@ -7,10 +7,10 @@ usage: models.py --tenon build/release/bin/tenon --graphs FOLDER [--precision fp
 FOLDER holds <model>.<exporter>.{graph.onnx,recipe.json,ref.npz} and regrow.py, which makes their weights and inputs. A row per model and
 precision goes to the file as soon as it is there, so a run that was cut off goes on with what is missing.
 
-Errors are max|a-b| / max|b| of the worst output. A model whose stored outputs are all zero (the weights of its head are, as before a
-training) says nothing about what runs before them: it gets a head of small weights, and the portable plan on the CPU gives the outputs to
-compare with. Times are medians of `tenon bench --resident`: inputs and outputs in the GPU's memory, 50
-runs after another between waits.
+Engines are built for the inputs' shapes, as the peers are. Errors are max|a-b| / max|b| of the worst output. A model whose stored outputs are
+all zero (the weights of its head are, as before a training) says nothing about what runs before them: it gets a head of small weights, and
+the portable plan on the CPU gives the outputs to compare with. Times are medians of `tenon bench --resident`: inputs and outputs in the
+GPU's memory, 50 runs after another between waits.
 """
 
 from __future__ import annotations
@@ -93,8 +93,12 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def measure(tenon: str, model: Path, inputs: Path, reference: Path, flags: list[str], folder: Path) -> dict[str, Any]:
     engine, outputs = folder / "model.engine", folder / "outputs.npz"
+    shapes: list[str] = []
+    with np.load(inputs, allow_pickle=False) as values:
+        for name in values.files:
+            shapes += ["--shape", f"{name}={'x'.join(map(str, values[name].shape))}"]
     start = time.time()
-    done = run([tenon, "build", str(model), "-o", str(engine), "--target", "cuda", *flags])
+    done = run([tenon, "build", str(model), "-o", str(engine), "--target", "cuda", *shapes, *flags])
     if done.returncode != 0:
         return {"error": done.stderr.strip()[-600:]}
     row: dict[str, Any] = {"build_s": round(time.time() - start, 2)}
@@ -107,10 +111,6 @@ def measure(tenon: str, model: Path, inputs: Path, reference: Path, flags: list[
     if done.returncode != 0:
         return {**row, "error": done.stderr.strip()[-600:]}
     row["max_rel_err"], row["cosine"] = compare(outputs, reference)
-    shapes: list[str] = []
-    with np.load(inputs, allow_pickle=False) as values:
-        for name in values.files:
-            shapes += ["--shape", f"{name}={'x'.join(map(str, values[name].shape))}"]
     done = run([tenon, "bench", str(engine), "--device", "cuda", "--resident", "--json", "--seconds", "1", *shapes])
     if done.returncode == 0:
         row["tenon_ms"] = json.loads(done.stdout)["p50_us"] / 1e3
