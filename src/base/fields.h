@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,6 +24,30 @@ struct Field {
 };
 template <class C, class M>
 Field(int, const char*, M C::*) -> Field<C, M>;
+
+namespace detail {
+
+template <size_t I, class F>
+struct FieldSlot {
+  F field;
+};
+template <class Index, class... F>
+struct FieldSlots;
+template <size_t... I, class... F>
+struct FieldSlots<std::index_sequence<I...>, F...> : FieldSlot<I, F>... {
+  template <class Visit>
+  constexpr void each(const Visit& visit) const {
+    (visit(static_cast<const FieldSlot<I, F>&>(*this).field), ...);
+  }
+};
+
+}  // namespace detail
+
+/// The fields of a struct. No std::tuple: the constraints of its constructors take a compiler long where the list is long.
+template <class... F>
+struct Fields : detail::FieldSlots<std::index_sequence_for<F...>, F...> {
+  constexpr explicit Fields(F... field) : detail::FieldSlots<std::index_sequence_for<F...>, F...>{{field}...} {}
+};
 
 struct TypeRow;
 struct FieldRow {
@@ -190,14 +214,11 @@ struct TypeOf<T, std::void_t<decltype(T::kFields)>> {
     row.kind = TypeRow::Kind::object;
     row.name = T::kName;
     row.defaults = &defaults;
-    std::apply(
-        [&](const auto&... field) {
-          (row.fields.push_back(
-               {field.id, field.name, &type_of_member(field.member),
-                static_cast<size_t>(reinterpret_cast<const char*>(&(defaults.*field.member)) - reinterpret_cast<const char*>(&defaults))}),
-           ...);
-        },
-        T::kFields);
+    T::kFields.each([&](const auto& field) {
+      row.fields.push_back(
+          {field.id, field.name, &type_of_member(field.member),
+           static_cast<size_t>(reinterpret_cast<const char*>(&(defaults.*field.member)) - reinterpret_cast<const char*>(&defaults))});
+    });
     return row;
   }
   template <class C, class M>

@@ -18,19 +18,19 @@ struct DeviceFacts {
   double f32_flops_per_us = 0, f16_flops_per_us = 0;  // f16: tensor cores, 32-bit sums
   double launch_us = 0;                               // a dependent launch after another in a graph
   static constexpr std::string_view kName = "DeviceFacts";
-  static constexpr auto kFields = std::tuple{Field{1, "name", &DeviceFacts::name},
-                                             Field{2, "arch", &DeviceFacts::arch},
-                                             Field{3, "units", &DeviceFacts::units},
-                                             Field{4, "shared_bytes", &DeviceFacts::shared_bytes},
-                                             Field{5, "unit_shared_bytes", &DeviceFacts::unit_shared_bytes},
-                                             Field{6, "unit_registers", &DeviceFacts::unit_registers},
-                                             Field{7, "unit_threads", &DeviceFacts::unit_threads},
-                                             Field{8, "l2_bytes", &DeviceFacts::l2_bytes},
-                                             Field{9, "memory_bytes_per_us", &DeviceFacts::memory_bytes_per_us},
-                                             Field{10, "l2_bytes_per_us", &DeviceFacts::l2_bytes_per_us},
-                                             Field{11, "f32_flops_per_us", &DeviceFacts::f32_flops_per_us},
-                                             Field{12, "f16_flops_per_us", &DeviceFacts::f16_flops_per_us},
-                                             Field{13, "launch_us", &DeviceFacts::launch_us}};
+  static constexpr auto kFields = Fields{Field{1, "name", &DeviceFacts::name},
+                                         Field{2, "arch", &DeviceFacts::arch},
+                                         Field{3, "units", &DeviceFacts::units},
+                                         Field{4, "shared_bytes", &DeviceFacts::shared_bytes},
+                                         Field{5, "unit_shared_bytes", &DeviceFacts::unit_shared_bytes},
+                                         Field{6, "unit_registers", &DeviceFacts::unit_registers},
+                                         Field{7, "unit_threads", &DeviceFacts::unit_threads},
+                                         Field{8, "l2_bytes", &DeviceFacts::l2_bytes},
+                                         Field{9, "memory_bytes_per_us", &DeviceFacts::memory_bytes_per_us},
+                                         Field{10, "l2_bytes_per_us", &DeviceFacts::l2_bytes_per_us},
+                                         Field{11, "f32_flops_per_us", &DeviceFacts::f32_flops_per_us},
+                                         Field{12, "f16_flops_per_us", &DeviceFacts::f16_flops_per_us},
+                                         Field{13, "launch_us", &DeviceFacts::launch_us}};
 };
 
 }  // namespace tenon::engine

@@ -23,9 +23,9 @@ struct BlobRow {
   std::string checksum;
   static constexpr std::string_view kName = "Blob";
   static constexpr auto kFields =
-      std::tuple{Field{1, "name", &BlobRow::name},        Field{2, "root", &BlobRow::root},     Field{3, "dtype", &BlobRow::dtype},
-                 Field{4, "dims", &BlobRow::dims},        Field{5, "offset", &BlobRow::offset}, Field{6, "bytes", &BlobRow::bytes},
-                 Field{7, "checksum", &BlobRow::checksum}};
+      Fields{Field{1, "name", &BlobRow::name},        Field{2, "root", &BlobRow::root},     Field{3, "dtype", &BlobRow::dtype},
+             Field{4, "dims", &BlobRow::dims},        Field{5, "offset", &BlobRow::offset}, Field{6, "bytes", &BlobRow::bytes},
+             Field{7, "checksum", &BlobRow::checksum}};
 };
 
 struct Section {

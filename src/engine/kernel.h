@@ -15,15 +15,15 @@ struct CodeRef {
   int64_t registers = 0, shared_bytes = 0, parameter_bytes = 0;
   bool has_wait = false;  // contains griddepcontrol.wait: may be launched dependently
   static constexpr std::string_view kName = "CodeRef";
-  static constexpr auto kFields = std::tuple{Field{1, "name", &CodeRef::name},
-                                             Field{2, "config", &CodeRef::config},
-                                             Field{3, "module", &CodeRef::module},
-                                             Field{4, "arch", &CodeRef::arch},
-                                             Field{5, "lowest_driver", &CodeRef::lowest_driver},
-                                             Field{6, "registers", &CodeRef::registers},
-                                             Field{7, "shared_bytes", &CodeRef::shared_bytes},
-                                             Field{8, "parameter_bytes", &CodeRef::parameter_bytes},
-                                             Field{9, "has_wait", &CodeRef::has_wait}};
+  static constexpr auto kFields = Fields{Field{1, "name", &CodeRef::name},
+                                         Field{2, "config", &CodeRef::config},
+                                         Field{3, "module", &CodeRef::module},
+                                         Field{4, "arch", &CodeRef::arch},
+                                         Field{5, "lowest_driver", &CodeRef::lowest_driver},
+                                         Field{6, "registers", &CodeRef::registers},
+                                         Field{7, "shared_bytes", &CodeRef::shared_bytes},
+                                         Field{8, "parameter_bytes", &CodeRef::parameter_bytes},
+                                         Field{9, "has_wait", &CodeRef::has_wait}};
 };
 
 enum class RelocKind : uint8_t { arena, weight, io, workspace, dim, tensor_map, run_counter };
@@ -40,8 +40,8 @@ struct Reloc {
   Bytes recipe;
   static constexpr std::string_view kName = "Reloc";
   static constexpr auto kFields =
-      std::tuple{Field{1, "offset", &Reloc::offset}, Field{2, "kind", &Reloc::kind}, Field{3, "index", &Reloc::index},
-                 Field{4, "value", &Reloc::value}, Field{5, "recipe", &Reloc::recipe}};
+      Fields{Field{1, "offset", &Reloc::offset}, Field{2, "kind", &Reloc::kind}, Field{3, "index", &Reloc::index},
+             Field{4, "value", &Reloc::value}, Field{5, "recipe", &Reloc::recipe}};
 };
 
 enum class LaunchMode : uint8_t { plain, dependent };
@@ -56,15 +56,15 @@ struct Launch {
   Bytes args;
   std::vector<Reloc> relocs;
   static constexpr std::string_view kName = "Launch";
-  static constexpr auto kFields = std::tuple{Field{1, "code", &Launch::code},
-                                             Field{2, "grid", &Launch::grid},
-                                             Field{3, "block", &Launch::block},
-                                             Field{4, "cluster", &Launch::cluster},
-                                             Field{5, "shared_bytes", &Launch::shared_bytes},
-                                             Field{6, "mode", &Launch::mode},
-                                             Field{7, "cooperative", &Launch::cooperative},
-                                             Field{8, "args", &Launch::args},
-                                             Field{9, "relocs", &Launch::relocs}};
+  static constexpr auto kFields = Fields{Field{1, "code", &Launch::code},
+                                         Field{2, "grid", &Launch::grid},
+                                         Field{3, "block", &Launch::block},
+                                         Field{4, "cluster", &Launch::cluster},
+                                         Field{5, "shared_bytes", &Launch::shared_bytes},
+                                         Field{6, "mode", &Launch::mode},
+                                         Field{7, "cooperative", &Launch::cooperative},
+                                         Field{8, "args", &Launch::args},
+                                         Field{9, "relocs", &Launch::relocs}};
 };
 
 /// scratch: any contents; zero_once: zeroed when the context is made, left zero by the kernel; persistent: kept between runs.
@@ -74,14 +74,14 @@ struct Workspace {
   WorkspaceKind kind = WorkspaceKind::scratch;
   Dim bytes;
   static constexpr std::string_view kName = "Workspace";
-  static constexpr auto kFields = std::tuple{Field{1, "kind", &Workspace::kind}, Field{2, "bytes", &Workspace::bytes}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &Workspace::kind}, Field{2, "bytes", &Workspace::bytes}};
 };
 
 struct Kernel {
   std::vector<Launch> launches;
   std::vector<Workspace> workspaces;
   static constexpr std::string_view kName = "Kernel";
-  static constexpr auto kFields = std::tuple{Field{1, "launches", &Kernel::launches}, Field{2, "workspaces", &Kernel::workspaces}};
+  static constexpr auto kFields = Fields{Field{1, "launches", &Kernel::launches}, Field{2, "workspaces", &Kernel::workspaces}};
 };
 
 /// least ≤ dim ≤ most.
@@ -89,15 +89,14 @@ struct Guard {
   Dim dim;
   int64_t least = 0, most = INT64_MAX;
   static constexpr std::string_view kName = "Guard";
-  static constexpr auto kFields =
-      std::tuple{Field{1, "dim", &Guard::dim}, Field{2, "least", &Guard::least}, Field{3, "most", &Guard::most}};
+  static constexpr auto kFields = Fields{Field{1, "dim", &Guard::dim}, Field{2, "least", &Guard::least}, Field{3, "most", &Guard::most}};
 };
 
 struct Variant {
   std::vector<Guard> guards;
   Kernel kernel;
   static constexpr std::string_view kName = "Variant";
-  static constexpr auto kFields = std::tuple{Field{1, "guards", &Variant::guards}, Field{2, "kernel", &Variant::kernel}};
+  static constexpr auto kFields = Fields{Field{1, "guards", &Variant::guards}, Field{2, "kernel", &Variant::kernel}};
 };
 
 }  // namespace tenon::engine

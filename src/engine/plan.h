@@ -27,9 +27,9 @@ struct Buffer {
   int64_t alias = -1;           // arena: buffers of one alias set share their memory (in-place steps); -1: alone
   static constexpr std::string_view kName = "Buffer";
   static constexpr auto kFields =
-      std::tuple{Field{1, "name", &Buffer::name},   Field{2, "kind", &Buffer::kind},   Field{3, "space", &Buffer::space},
-                 Field{4, "index", &Buffer::index}, Field{5, "bytes", &Buffer::bytes}, Field{6, "first", &Buffer::first},
-                 Field{7, "last", &Buffer::last},   Field{8, "alias", &Buffer::alias}};
+      Fields{Field{1, "name", &Buffer::name},   Field{2, "kind", &Buffer::kind},   Field{3, "space", &Buffer::space},
+             Field{4, "index", &Buffer::index}, Field{5, "bytes", &Buffer::bytes}, Field{6, "first", &Buffer::first},
+             Field{7, "last", &Buffer::last},   Field{8, "alias", &Buffer::alias}};
 };
 
 /// A value in a buffer. Dense row-major unless strides (in elements, one per dim) are given. buffer -1: an absent optional input.
@@ -39,8 +39,8 @@ struct Operand {
   std::vector<Dim> strides;
   ValueType type;
   static constexpr std::string_view kName = "Operand";
-  static constexpr auto kFields = std::tuple{Field{1, "buffer", &Operand::buffer}, Field{2, "offset", &Operand::offset},
-                                             Field{3, "strides", &Operand::strides}, Field{4, "type", &Operand::type}};
+  static constexpr auto kFields = Fields{Field{1, "buffer", &Operand::buffer}, Field{2, "offset", &Operand::offset},
+                                         Field{3, "strides", &Operand::strides}, Field{4, "type", &Operand::type}};
 };
 
 struct Step {
@@ -53,9 +53,9 @@ struct Step {
   std::vector<Variant> variants;     // the first whose guards hold runs
   static constexpr std::string_view kName = "Step";
   static constexpr auto kFields =
-      std::tuple{Field{1, "name", &Step::name},       Field{2, "device", &Step::device},    Field{3, "problem", &Step::problem},
-                 Field{4, "in", &Step::in},           Field{5, "out", &Step::out},          Field{6, "waits", &Step::waits},
-                 Field{7, "defines", &Step::defines}, Field{8, "variants", &Step::variants}};
+      Fields{Field{1, "name", &Step::name},       Field{2, "device", &Step::device},    Field{3, "problem", &Step::problem},
+             Field{4, "in", &Step::in},           Field{5, "out", &Step::out},          Field{6, "waits", &Step::waits},
+             Field{7, "defines", &Step::defines}, Field{8, "variants", &Step::variants}};
 };
 
 enum class RegionKind : uint8_t { branch, loop, scan };
@@ -75,19 +75,19 @@ struct Region {
   std::vector<int64_t> in_axes, in_reversed, out_axes, out_reversed;  // scan: one entry per scanned input and scan output
   std::vector<Body> bodies;
   static constexpr std::string_view kName = "Region";
-  static constexpr auto kFields = std::tuple{Field{1, "name", &Region::name},
-                                             Field{2, "kind", &Region::kind},
-                                             Field{3, "in", &Region::in},
-                                             Field{4, "out", &Region::out},
-                                             Field{5, "waits", &Region::waits},
-                                             Field{6, "defines", &Region::defines},
-                                             Field{7, "captures", &Region::captures},
-                                             Field{8, "scan_inputs", &Region::scan_inputs},
-                                             Field{9, "in_axes", &Region::in_axes},
-                                             Field{10, "in_reversed", &Region::in_reversed},
-                                             Field{11, "out_axes", &Region::out_axes},
-                                             Field{12, "out_reversed", &Region::out_reversed},
-                                             Field{13, "bodies", &Region::bodies}};
+  static constexpr auto kFields = Fields{Field{1, "name", &Region::name},
+                                         Field{2, "kind", &Region::kind},
+                                         Field{3, "in", &Region::in},
+                                         Field{4, "out", &Region::out},
+                                         Field{5, "waits", &Region::waits},
+                                         Field{6, "defines", &Region::defines},
+                                         Field{7, "captures", &Region::captures},
+                                         Field{8, "scan_inputs", &Region::scan_inputs},
+                                         Field{9, "in_axes", &Region::in_axes},
+                                         Field{10, "in_reversed", &Region::in_reversed},
+                                         Field{11, "out_axes", &Region::out_axes},
+                                         Field{12, "out_reversed", &Region::out_reversed},
+                                         Field{13, "bodies", &Region::bodies}};
 };
 
 /// Ends at a step that defines a size, at a region, or where the work moves between host and device.
@@ -95,7 +95,7 @@ struct Segment {
   std::vector<Step> steps;
   std::vector<Region> region;  // none or one, after the steps
   static constexpr std::string_view kName = "Segment";
-  static constexpr auto kFields = std::tuple{Field{1, "steps", &Segment::steps}, Field{2, "region", &Segment::region}};
+  static constexpr auto kFields = Fields{Field{1, "steps", &Segment::steps}, Field{2, "region", &Segment::region}};
 };
 
 /// The boundary: a name and a declared type, whose bare symbols get their values from the caller's tensor.
@@ -104,8 +104,7 @@ struct Port {
   ValueType type;
   Operand operand;
   static constexpr std::string_view kName = "Port";
-  static constexpr auto kFields =
-      std::tuple{Field{1, "name", &Port::name}, Field{2, "type", &Port::type}, Field{3, "operand", &Port::operand}};
+  static constexpr auto kFields = Fields{Field{1, "name", &Port::name}, Field{2, "type", &Port::type}, Field{3, "operand", &Port::operand}};
 };
 
 /// The main program or the body of a region; its arena is nested in its parent's.
@@ -114,8 +113,8 @@ struct Body {
   std::vector<Buffer> buffers;
   std::vector<Segment> segments;
   static constexpr std::string_view kName = "Body";
-  static constexpr auto kFields = std::tuple{Field{1, "inputs", &Body::inputs}, Field{2, "outputs", &Body::outputs},
-                                             Field{3, "buffers", &Body::buffers}, Field{4, "segments", &Body::segments}};
+  static constexpr auto kFields = Fields{Field{1, "inputs", &Body::inputs}, Field{2, "outputs", &Body::outputs},
+                                         Field{3, "buffers", &Body::buffers}, Field{4, "segments", &Body::segments}};
 };
 
 /// What a weight buffer holds: a blob of the file (a root by its name, a constant by its hash) or an output of a preparation.
@@ -124,7 +123,7 @@ struct WeightSource {
   int64_t prep = -1, output = 0;
   static constexpr std::string_view kName = "WeightSource";
   static constexpr auto kFields =
-      std::tuple{Field{1, "blob", &WeightSource::blob}, Field{2, "prep", &WeightSource::prep}, Field{3, "output", &WeightSource::output}};
+      Fields{Field{1, "blob", &WeightSource::blob}, Field{2, "prep", &WeightSource::prep}, Field{3, "output", &WeightSource::output}};
 };
 
 /// How something derived from roots is made: at load, and again on refit. `pack`: a PackFn and its version; "problem": the problem
@@ -138,8 +137,8 @@ struct Prep {
   std::vector<ValueType> out;
   static constexpr std::string_view kName = "Prep";
   static constexpr auto kFields =
-      std::tuple{Field{1, "name", &Prep::name},       Field{2, "pack", &Prep::pack}, Field{3, "version", &Prep::version},
-                 Field{4, "problem", &Prep::problem}, Field{5, "in", &Prep::in},     Field{6, "out", &Prep::out}};
+      Fields{Field{1, "name", &Prep::name},       Field{2, "pack", &Prep::pack}, Field{3, "version", &Prep::version},
+             Field{4, "problem", &Prep::problem}, Field{5, "in", &Prep::in},     Field{6, "out", &Prep::out}};
 };
 
 /// Device code: a binary that holds one or more kernels.
@@ -147,7 +146,7 @@ struct CodeModule {
   std::string arch;  // "sm_90"
   std::string blob;  // its bytes, a blob of the file
   static constexpr std::string_view kName = "CodeModule";
-  static constexpr auto kFields = std::tuple{Field{1, "arch", &CodeModule::arch}, Field{2, "blob", &CodeModule::blob}};
+  static constexpr auto kFields = Fields{Field{1, "arch", &CodeModule::arch}, Field{2, "blob", &CodeModule::blob}};
 };
 
 struct Plan {
@@ -159,8 +158,8 @@ struct Plan {
   std::vector<CodeModule> modules;
   static constexpr std::string_view kName = "Plan";
   static constexpr auto kFields =
-      std::tuple{Field{1, "target", &Plan::target}, Field{2, "devices", &Plan::devices}, Field{3, "weights", &Plan::weights},
-                 Field{4, "preps", &Plan::preps},   Field{5, "main", &Plan::main},       Field{6, "modules", &Plan::modules}};
+      Fields{Field{1, "target", &Plan::target}, Field{2, "devices", &Plan::devices}, Field{3, "weights", &Plan::weights},
+             Field{4, "preps", &Plan::preps},   Field{5, "main", &Plan::main},       Field{6, "modules", &Plan::modules}};
 };
 
 /// Many lines for people: buffers, steps with operands and kernels, regions indented.

@@ -15,7 +15,7 @@ struct Epilogue {
   Expr expr;                    // empty: the result is stored as it is
   std::vector<Shape> operands;  // shapes of the trailing inputs: input 1 + i of the expression
   static constexpr std::string_view kName = "Epilogue";
-  static constexpr auto kFields = std::tuple{Field{1, "expr", &Epilogue::expr}, Field{2, "operands", &Epilogue::operands}};
+  static constexpr auto kFields = Fields{Field{1, "expr", &Epilogue::expr}, Field{2, "operands", &Epilogue::operands}};
 };
 
 /// out[batch, m, n] = sum_k a[a_batch, m, k] · b[b_batch, k, n]. Batches have equal rank and broadcast by 1; trans_x: the stored matrix
@@ -29,20 +29,20 @@ struct GemmProblem {
   Math math;
   Epilogue epilogue;
   static constexpr std::string_view kName = "gemm";
-  static constexpr auto kFields = std::tuple{Field{1, "a", &GemmProblem::a},
-                                             Field{2, "b", &GemmProblem::b},
-                                             Field{3, "out", &GemmProblem::out},
-                                             Field{4, "m", &GemmProblem::m},
-                                             Field{5, "n", &GemmProblem::n},
-                                             Field{6, "k", &GemmProblem::k},
-                                             Field{7, "batch", &GemmProblem::batch},
-                                             Field{8, "a_batch", &GemmProblem::a_batch},
-                                             Field{9, "b_batch", &GemmProblem::b_batch},
-                                             Field{10, "trans_a", &GemmProblem::trans_a},
-                                             Field{11, "trans_b", &GemmProblem::trans_b},
-                                             Field{12, "math", &GemmProblem::math},
-                                             Field{13, "epilogue", &GemmProblem::epilogue},
-                                             Field{14, "b_static", &GemmProblem::b_static}};
+  static constexpr auto kFields = Fields{Field{1, "a", &GemmProblem::a},
+                                         Field{2, "b", &GemmProblem::b},
+                                         Field{3, "out", &GemmProblem::out},
+                                         Field{4, "m", &GemmProblem::m},
+                                         Field{5, "n", &GemmProblem::n},
+                                         Field{6, "k", &GemmProblem::k},
+                                         Field{7, "batch", &GemmProblem::batch},
+                                         Field{8, "a_batch", &GemmProblem::a_batch},
+                                         Field{9, "b_batch", &GemmProblem::b_batch},
+                                         Field{10, "trans_a", &GemmProblem::trans_a},
+                                         Field{11, "trans_b", &GemmProblem::trans_b},
+                                         Field{12, "math", &GemmProblem::math},
+                                         Field{13, "epilogue", &GemmProblem::epilogue},
+                                         Field{14, "b_static", &GemmProblem::b_static}};
 };
 
 /// x [n, c, spatial], w [m, c/groups, kernel] (transposed: [c, m/groups, kernel]) → [n, m, out spatial]. Inputs: x, w, bias [m] if
@@ -60,25 +60,25 @@ struct ConvProblem {
   Math math;
   Epilogue epilogue;
   static constexpr std::string_view kName = "conv";
-  static constexpr auto kFields = std::tuple{Field{1, "x", &ConvProblem::x},
-                                             Field{2, "w", &ConvProblem::w},
-                                             Field{3, "out", &ConvProblem::out},
-                                             Field{4, "n", &ConvProblem::n},
-                                             Field{5, "c", &ConvProblem::c},
-                                             Field{6, "m", &ConvProblem::m},
-                                             Field{7, "in_spatial", &ConvProblem::in_spatial},
-                                             Field{8, "kernel", &ConvProblem::kernel},
-                                             Field{9, "out_spatial", &ConvProblem::out_spatial},
-                                             Field{10, "pads", &ConvProblem::pads},
-                                             Field{11, "strides", &ConvProblem::strides},
-                                             Field{12, "dilations", &ConvProblem::dilations},
-                                             Field{13, "groups", &ConvProblem::groups},
-                                             Field{14, "transposed", &ConvProblem::transposed},
-                                             Field{15, "has_bias", &ConvProblem::has_bias},
-                                             Field{16, "math", &ConvProblem::math},
-                                             Field{17, "epilogue", &ConvProblem::epilogue},
-                                             Field{18, "channels_last", &ConvProblem::channels_last},
-                                             Field{19, "w_static", &ConvProblem::w_static}};
+  static constexpr auto kFields = Fields{Field{1, "x", &ConvProblem::x},
+                                         Field{2, "w", &ConvProblem::w},
+                                         Field{3, "out", &ConvProblem::out},
+                                         Field{4, "n", &ConvProblem::n},
+                                         Field{5, "c", &ConvProblem::c},
+                                         Field{6, "m", &ConvProblem::m},
+                                         Field{7, "in_spatial", &ConvProblem::in_spatial},
+                                         Field{8, "kernel", &ConvProblem::kernel},
+                                         Field{9, "out_spatial", &ConvProblem::out_spatial},
+                                         Field{10, "pads", &ConvProblem::pads},
+                                         Field{11, "strides", &ConvProblem::strides},
+                                         Field{12, "dilations", &ConvProblem::dilations},
+                                         Field{13, "groups", &ConvProblem::groups},
+                                         Field{14, "transposed", &ConvProblem::transposed},
+                                         Field{15, "has_bias", &ConvProblem::has_bias},
+                                         Field{16, "math", &ConvProblem::math},
+                                         Field{17, "epilogue", &ConvProblem::epilogue},
+                                         Field{18, "channels_last", &ConvProblem::channels_last},
+                                         Field{19, "w_static", &ConvProblem::w_static}};
 };
 
 /// out = expr(in broadcast to out). One output per result.
@@ -88,7 +88,7 @@ struct PointwiseProblem {
   Shape out;
   static constexpr std::string_view kName = "pointwise";
   static constexpr auto kFields =
-      std::tuple{Field{1, "expr", &PointwiseProblem::expr}, Field{2, "in", &PointwiseProblem::in}, Field{3, "out", &PointwiseProblem::out}};
+      Fields{Field{1, "expr", &PointwiseProblem::expr}, Field{2, "in", &PointwiseProblem::in}, Field{3, "out", &PointwiseProblem::out}};
 };
 
 enum class ReduceKind : uint8_t { sum, mean, max, min, prod, l1, l2, sum_square, log_sum, log_sum_exp, arg_max, arg_min };
@@ -106,11 +106,10 @@ struct ReduceProblem {
   bool keepdims = true;
   Epilogue epilogue;
   static constexpr std::string_view kName = "reduce";
-  static constexpr auto kFields =
-      std::tuple{Field{1, "kind", &ReduceProblem::kind},         Field{2, "in", &ReduceProblem::in},
-                 Field{3, "out", &ReduceProblem::out},           Field{4, "shape", &ReduceProblem::shape},
-                 Field{5, "axes", &ReduceProblem::axes},         Field{6, "last_index", &ReduceProblem::last_index},
-                 Field{7, "epilogue", &ReduceProblem::epilogue}, Field{8, "keepdims", &ReduceProblem::keepdims}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &ReduceProblem::kind},         Field{2, "in", &ReduceProblem::in},
+                                         Field{3, "out", &ReduceProblem::out},           Field{4, "shape", &ReduceProblem::shape},
+                                         Field{5, "axes", &ReduceProblem::axes},         Field{6, "last_index", &ReduceProblem::last_index},
+                                         Field{7, "epilogue", &ReduceProblem::epilogue}, Field{8, "keepdims", &ReduceProblem::keepdims}};
 };
 
 enum class NormKind : uint8_t { softmax, log_softmax, layer, rms };
@@ -126,11 +125,11 @@ struct NormProblem {
   bool has_scale = false, has_bias = false;
   Epilogue epilogue;
   static constexpr std::string_view kName = "norm";
-  static constexpr auto kFields = std::tuple{Field{1, "kind", &NormProblem::kind},           Field{2, "type", &NormProblem::type},
-                                             Field{3, "shape", &NormProblem::shape},         Field{4, "axis", &NormProblem::axis},
-                                             Field{5, "axes", &NormProblem::axes},           Field{6, "epsilon", &NormProblem::epsilon},
-                                             Field{7, "has_scale", &NormProblem::has_scale}, Field{8, "has_bias", &NormProblem::has_bias},
-                                             Field{9, "epilogue", &NormProblem::epilogue}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &NormProblem::kind},           Field{2, "type", &NormProblem::type},
+                                         Field{3, "shape", &NormProblem::shape},         Field{4, "axis", &NormProblem::axis},
+                                         Field{5, "axes", &NormProblem::axes},           Field{6, "epsilon", &NormProblem::epsilon},
+                                         Field{7, "has_scale", &NormProblem::has_scale}, Field{8, "has_bias", &NormProblem::has_bias},
+                                         Field{9, "epilogue", &NormProblem::epilogue}};
 };
 
 enum class PoolKind : uint8_t { max, average, lp };
@@ -149,22 +148,22 @@ struct PoolProblem {
   bool channels_last = false;
   Epilogue epilogue;
   static constexpr std::string_view kName = "pool";
-  static constexpr auto kFields = std::tuple{Field{1, "kind", &PoolProblem::kind},
-                                             Field{2, "type", &PoolProblem::type},
-                                             Field{3, "n", &PoolProblem::n},
-                                             Field{4, "c", &PoolProblem::c},
-                                             Field{5, "in_spatial", &PoolProblem::in_spatial},
-                                             Field{6, "out_spatial", &PoolProblem::out_spatial},
-                                             Field{7, "pads", &PoolProblem::pads},
-                                             Field{8, "pads_end", &PoolProblem::pads_end},
-                                             Field{9, "kernel", &PoolProblem::kernel},
-                                             Field{10, "strides", &PoolProblem::strides},
-                                             Field{11, "dilations", &PoolProblem::dilations},
-                                             Field{12, "count_include_pad", &PoolProblem::count_include_pad},
-                                             Field{13, "p", &PoolProblem::p},
-                                             Field{14, "column_major_index", &PoolProblem::column_major_index},
-                                             Field{15, "epilogue", &PoolProblem::epilogue},
-                                             Field{16, "channels_last", &PoolProblem::channels_last}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &PoolProblem::kind},
+                                         Field{2, "type", &PoolProblem::type},
+                                         Field{3, "n", &PoolProblem::n},
+                                         Field{4, "c", &PoolProblem::c},
+                                         Field{5, "in_spatial", &PoolProblem::in_spatial},
+                                         Field{6, "out_spatial", &PoolProblem::out_spatial},
+                                         Field{7, "pads", &PoolProblem::pads},
+                                         Field{8, "pads_end", &PoolProblem::pads_end},
+                                         Field{9, "kernel", &PoolProblem::kernel},
+                                         Field{10, "strides", &PoolProblem::strides},
+                                         Field{11, "dilations", &PoolProblem::dilations},
+                                         Field{12, "count_include_pad", &PoolProblem::count_include_pad},
+                                         Field{13, "p", &PoolProblem::p},
+                                         Field{14, "column_major_index", &PoolProblem::column_major_index},
+                                         Field{15, "epilogue", &PoolProblem::epilogue},
+                                         Field{16, "channels_last", &PoolProblem::channels_last}};
 };
 
 /// Where rows of heads lie in an operand: element [b, h, t, i] at offset + b · strides[0] + h · strides[1] + t · strides[2] + i, in
@@ -173,7 +172,7 @@ struct HeadsView {
   Dim offset;
   std::vector<Dim> strides;  // three; none: dense, in the order of the dims
   static constexpr std::string_view kName = "HeadsView";
-  static constexpr auto kFields = std::tuple{Field{1, "offset", &HeadsView::offset}, Field{2, "strides", &HeadsView::strides}};
+  static constexpr auto kFields = Fields{Field{1, "offset", &HeadsView::offset}, Field{2, "strides", &HeadsView::strides}};
 };
 
 /// out[b, h] = softmax(scale · q[b, h] · k[b, h']ᵀ + mask) · v[b, h'], h' = h · kv_heads / heads: q [batch, heads, tq, d],
@@ -192,24 +191,24 @@ struct AttentionProblem {
   std::vector<int64_t> perm;
   Epilogue epilogue;
   static constexpr std::string_view kName = "attention";
-  static constexpr auto kFields = std::tuple{Field{1, "type", &AttentionProblem::type},
-                                             Field{2, "batch", &AttentionProblem::batch},
-                                             Field{3, "heads", &AttentionProblem::heads},
-                                             Field{4, "kv_heads", &AttentionProblem::kv_heads},
-                                             Field{5, "tq", &AttentionProblem::tq},
-                                             Field{6, "tk", &AttentionProblem::tk},
-                                             Field{7, "d", &AttentionProblem::d},
-                                             Field{8, "dv", &AttentionProblem::dv},
-                                             Field{9, "scale", &AttentionProblem::scale},
-                                             Field{10, "causal", &AttentionProblem::causal},
-                                             Field{11, "has_mask", &AttentionProblem::has_mask},
-                                             Field{12, "mask_type", &AttentionProblem::mask_type},
-                                             Field{13, "mask", &AttentionProblem::mask},
-                                             Field{14, "epilogue", &AttentionProblem::epilogue},
-                                             Field{15, "q", &AttentionProblem::q},
-                                             Field{16, "k", &AttentionProblem::k},
-                                             Field{17, "v", &AttentionProblem::v},
-                                             Field{18, "perm", &AttentionProblem::perm}};
+  static constexpr auto kFields = Fields{Field{1, "type", &AttentionProblem::type},
+                                         Field{2, "batch", &AttentionProblem::batch},
+                                         Field{3, "heads", &AttentionProblem::heads},
+                                         Field{4, "kv_heads", &AttentionProblem::kv_heads},
+                                         Field{5, "tq", &AttentionProblem::tq},
+                                         Field{6, "tk", &AttentionProblem::tk},
+                                         Field{7, "d", &AttentionProblem::d},
+                                         Field{8, "dv", &AttentionProblem::dv},
+                                         Field{9, "scale", &AttentionProblem::scale},
+                                         Field{10, "causal", &AttentionProblem::causal},
+                                         Field{11, "has_mask", &AttentionProblem::has_mask},
+                                         Field{12, "mask_type", &AttentionProblem::mask_type},
+                                         Field{13, "mask", &AttentionProblem::mask},
+                                         Field{14, "epilogue", &AttentionProblem::epilogue},
+                                         Field{15, "q", &AttentionProblem::q},
+                                         Field{16, "k", &AttentionProblem::k},
+                                         Field{17, "v", &AttentionProblem::v},
+                                         Field{18, "perm", &AttentionProblem::perm}};
   /// [batch, heads, tq, dv] in the order of out.
   std::vector<Dim> out_dims() const;
 };
@@ -237,7 +236,7 @@ struct Activation {
   double alpha = 0, beta = 0;
   static constexpr std::string_view kName = "Activation";
   static constexpr auto kFields =
-      std::tuple{Field{1, "kind", &Activation::kind}, Field{2, "alpha", &Activation::alpha}, Field{3, "beta", &Activation::beta}};
+      Fields{Field{1, "kind", &Activation::kind}, Field{2, "alpha", &Activation::alpha}, Field{3, "beta", &Activation::beta}};
 };
 
 enum class CellKind : uint8_t { rnn, gru, lstm };
@@ -261,23 +260,23 @@ struct RecurrentProblem {
   std::vector<Activation> activations;  // of each direction: one, two (gru) or three (lstm)
   std::optional<double> clip;           // of what goes into an activation
   static constexpr std::string_view kName = "recurrent";
-  static constexpr auto kFields = std::tuple{Field{1, "kind", &RecurrentProblem::kind},
-                                             Field{2, "type", &RecurrentProblem::type},
-                                             Field{3, "seq", &RecurrentProblem::seq},
-                                             Field{4, "batch", &RecurrentProblem::batch},
-                                             Field{5, "hidden", &RecurrentProblem::hidden},
-                                             Field{6, "directions", &RecurrentProblem::directions},
-                                             Field{7, "reverse", &RecurrentProblem::reverse},
-                                             Field{8, "batch_first", &RecurrentProblem::batch_first},
-                                             Field{9, "linear_before_reset", &RecurrentProblem::linear_before_reset},
-                                             Field{10, "input_forget", &RecurrentProblem::input_forget},
-                                             Field{11, "has_bias", &RecurrentProblem::has_bias},
-                                             Field{12, "has_lengths", &RecurrentProblem::has_lengths},
-                                             Field{13, "has_h", &RecurrentProblem::has_h},
-                                             Field{14, "has_c", &RecurrentProblem::has_c},
-                                             Field{15, "has_peepholes", &RecurrentProblem::has_peepholes},
-                                             Field{16, "activations", &RecurrentProblem::activations},
-                                             Field{17, "clip", &RecurrentProblem::clip}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &RecurrentProblem::kind},
+                                         Field{2, "type", &RecurrentProblem::type},
+                                         Field{3, "seq", &RecurrentProblem::seq},
+                                         Field{4, "batch", &RecurrentProblem::batch},
+                                         Field{5, "hidden", &RecurrentProblem::hidden},
+                                         Field{6, "directions", &RecurrentProblem::directions},
+                                         Field{7, "reverse", &RecurrentProblem::reverse},
+                                         Field{8, "batch_first", &RecurrentProblem::batch_first},
+                                         Field{9, "linear_before_reset", &RecurrentProblem::linear_before_reset},
+                                         Field{10, "input_forget", &RecurrentProblem::input_forget},
+                                         Field{11, "has_bias", &RecurrentProblem::has_bias},
+                                         Field{12, "has_lengths", &RecurrentProblem::has_lengths},
+                                         Field{13, "has_h", &RecurrentProblem::has_h},
+                                         Field{14, "has_c", &RecurrentProblem::has_c},
+                                         Field{15, "has_peepholes", &RecurrentProblem::has_peepholes},
+                                         Field{16, "activations", &RecurrentProblem::activations},
+                                         Field{17, "clip", &RecurrentProblem::clip}};
 };
 
 /// out[i] = in[offset + sum_d i_d · strides_d], in elements: transposes, slices with any step, expansion. out is dense, of `shape`.
@@ -287,8 +286,8 @@ struct CopyProblem {
   Dim offset;
   std::vector<Dim> strides;
   static constexpr std::string_view kName = "copy";
-  static constexpr auto kFields = std::tuple{Field{1, "type", &CopyProblem::type}, Field{2, "shape", &CopyProblem::shape},
-                                             Field{3, "offset", &CopyProblem::offset}, Field{4, "strides", &CopyProblem::strides}};
+  static constexpr auto kFields = Fields{Field{1, "type", &CopyProblem::type}, Field{2, "shape", &CopyProblem::shape},
+                                         Field{3, "offset", &CopyProblem::offset}, Field{4, "strides", &CopyProblem::strides}};
 };
 
 /// Integers that follow from sizes alone, without an input: out[i] = values[i], and behind them last + step, last + 2 step, …
@@ -298,8 +297,8 @@ struct SeriesProblem {
   std::vector<Dim> values;  // at least one
   Dim step;
   static constexpr std::string_view kName = "series";
-  static constexpr auto kFields = std::tuple{Field{1, "type", &SeriesProblem::type}, Field{2, "shape", &SeriesProblem::shape},
-                                             Field{3, "values", &SeriesProblem::values}, Field{4, "step", &SeriesProblem::step}};
+  static constexpr auto kFields = Fields{Field{1, "type", &SeriesProblem::type}, Field{2, "shape", &SeriesProblem::shape},
+                                         Field{3, "values", &SeriesProblem::values}, Field{4, "step", &SeriesProblem::step}};
 };
 
 /// What becomes of a coordinate that lies outside of [0, size): none lies there; the fill element stands in its place; the nearest inside;
@@ -317,8 +316,8 @@ struct IndexTerm {
   Dim size, stride;  // of the source's dim; the stride in elements
   static constexpr std::string_view kName = "IndexTerm";
   static constexpr auto kFields =
-      std::tuple{Field{1, "start", &IndexTerm::start},     Field{2, "steps", &IndexTerm::steps}, Field{3, "indices", &IndexTerm::indices},
-                 Field{4, "outside", &IndexTerm::outside}, Field{5, "size", &IndexTerm::size},   Field{6, "stride", &IndexTerm::stride}};
+      Fields{Field{1, "start", &IndexTerm::start},     Field{2, "steps", &IndexTerm::steps}, Field{3, "indices", &IndexTerm::indices},
+             Field{4, "outside", &IndexTerm::outside}, Field{5, "size", &IndexTerm::size},   Field{6, "stride", &IndexTerm::stride}};
 };
 /// out[i] = source[offset + sum_d i_d · strides_d + sum of coordinates · their strides], i counted from the piece's first along the axis.
 struct IndexPiece {
@@ -328,8 +327,8 @@ struct IndexPiece {
   std::vector<IndexTerm> terms;
   static constexpr std::string_view kName = "IndexPiece";
   static constexpr auto kFields =
-      std::tuple{Field{1, "source", &IndexPiece::source}, Field{2, "first", &IndexPiece::first}, Field{3, "offset", &IndexPiece::offset},
-                 Field{4, "strides", &IndexPiece::strides}, Field{5, "terms", &IndexPiece::terms}};
+      Fields{Field{1, "source", &IndexPiece::source}, Field{2, "first", &IndexPiece::first}, Field{3, "offset", &IndexPiece::offset},
+             Field{4, "strides", &IndexPiece::strides}, Field{5, "terms", &IndexPiece::terms}};
 };
 /// Elements moved to where index expressions say: gathers, concatenations, padding, repetition. The pieces follow each other along the
 /// axis, each up to where the next begins. out is dense, of `shape`. Inputs that no piece, no indices and no fill name are not read.
@@ -341,10 +340,10 @@ struct IndexProblem {
   int64_t fill = -1;       // an input of one element; -1: zero
   std::vector<Dim> agree;  // pairs of sizes that have to be equal in a run
   static constexpr std::string_view kName = "index";
-  static constexpr auto kFields = std::tuple{Field{1, "type", &IndexProblem::type},     Field{2, "index_type", &IndexProblem::index_type},
-                                             Field{3, "shape", &IndexProblem::shape},   Field{4, "axis", &IndexProblem::axis},
-                                             Field{5, "pieces", &IndexProblem::pieces}, Field{6, "fill", &IndexProblem::fill},
-                                             Field{7, "agree", &IndexProblem::agree}};
+  static constexpr auto kFields = Fields{Field{1, "type", &IndexProblem::type},     Field{2, "index_type", &IndexProblem::index_type},
+                                         Field{3, "shape", &IndexProblem::shape},   Field{4, "axis", &IndexProblem::axis},
+                                         Field{5, "pieces", &IndexProblem::pieces}, Field{6, "fill", &IndexProblem::fill},
+                                         Field{7, "agree", &IndexProblem::agree}};
 };
 
 enum class ResizeMode : uint8_t { nearest, linear, cubic };
@@ -380,26 +379,26 @@ struct ResizeProblem {
   double cubic_coeff_a = -0.75, extrapolation_value = 0;
   std::vector<double> roi;
   static constexpr std::string_view kName = "resize";
-  static constexpr auto kFields = std::tuple{Field{1, "type", &ResizeProblem::type},
-                                             Field{2, "in", &ResizeProblem::in},
-                                             Field{3, "out", &ResizeProblem::out},
-                                             Field{4, "scales", &ResizeProblem::scales},
-                                             Field{5, "by_sizes", &ResizeProblem::by_sizes},
-                                             Field{6, "mode", &ResizeProblem::mode},
-                                             Field{7, "coordinate_transform", &ResizeProblem::coordinate_transform},
-                                             Field{8, "nearest_mode", &ResizeProblem::nearest_mode},
-                                             Field{9, "antialias", &ResizeProblem::antialias},
-                                             Field{10, "exclude_outside", &ResizeProblem::exclude_outside},
-                                             Field{11, "cubic_coeff_a", &ResizeProblem::cubic_coeff_a},
-                                             Field{12, "extrapolation_value", &ResizeProblem::extrapolation_value},
-                                             Field{13, "roi", &ResizeProblem::roi}};
+  static constexpr auto kFields = Fields{Field{1, "type", &ResizeProblem::type},
+                                         Field{2, "in", &ResizeProblem::in},
+                                         Field{3, "out", &ResizeProblem::out},
+                                         Field{4, "scales", &ResizeProblem::scales},
+                                         Field{5, "by_sizes", &ResizeProblem::by_sizes},
+                                         Field{6, "mode", &ResizeProblem::mode},
+                                         Field{7, "coordinate_transform", &ResizeProblem::coordinate_transform},
+                                         Field{8, "nearest_mode", &ResizeProblem::nearest_mode},
+                                         Field{9, "antialias", &ResizeProblem::antialias},
+                                         Field{10, "exclude_outside", &ResizeProblem::exclude_outside},
+                                         Field{11, "cubic_coeff_a", &ResizeProblem::cubic_coeff_a},
+                                         Field{12, "extrapolation_value", &ResizeProblem::extrapolation_value},
+                                         Field{13, "roi", &ResizeProblem::roi}};
 };
 
 /// The same bytes in another memory space.
 struct TransferProblem {
   Dim bytes;
   static constexpr std::string_view kName = "transfer";
-  static constexpr auto kFields = std::tuple{Field{1, "bytes", &TransferProblem::bytes}};
+  static constexpr auto kFields = Fields{Field{1, "bytes", &TransferProblem::bytes}};
 };
 
 /// An operator that is no kind of its own, or whose ranks are unknown: the reference library runs it by name.
@@ -408,8 +407,8 @@ struct ReferenceProblem {
   Bytes attributes;  // the op's fields in tagged form
   Epilogue epilogue;
   static constexpr std::string_view kName = "reference";
-  static constexpr auto kFields = std::tuple{Field{1, "op", &ReferenceProblem::op}, Field{2, "attributes", &ReferenceProblem::attributes},
-                                             Field{3, "epilogue", &ReferenceProblem::epilogue}};
+  static constexpr auto kFields = Fields{Field{1, "op", &ReferenceProblem::op}, Field{2, "attributes", &ReferenceProblem::attributes},
+                                         Field{3, "epilogue", &ReferenceProblem::epilogue}};
 };
 
 using ProblemKind =
@@ -438,7 +437,7 @@ struct Problem {
   Problem& operator=(Problem&&) noexcept;
   ~Problem();
   static constexpr std::string_view kName = "Problem";
-  static constexpr auto kFields = std::tuple{Field{1, "kind", &Problem::kind}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &Problem::kind}};
   template <class T>
   const T* as() const {
     return std::get_if<T>(&kind);

@@ -11,8 +11,8 @@ struct Unary {
   std::string mode;
   std::vector<int64_t> axes;
   static constexpr std::string_view kName = "Unary";
-  static constexpr auto kFields = std::tuple{Field{1, "alpha", &Unary::alpha}, Field{2, "beta", &Unary::beta},
-                                             Field{3, "mode", &Unary::mode}, Field{4, "axes", &Unary::axes}};
+  static constexpr auto kFields = Fields{Field{1, "alpha", &Unary::alpha}, Field{2, "beta", &Unary::beta}, Field{3, "mode", &Unary::mode},
+                                         Field{4, "axes", &Unary::axes}};
   static constexpr ops::OpTraits kTraits{.anchor = true};
 };
 inline Result<Facts> infer(const Unary&, std::span<const Fact> in, InferCtx&) {
@@ -22,7 +22,7 @@ inline Result<Facts> infer(const Unary&, std::span<const Fact> in, InferCtx&) {
 
 struct Join {  // any inputs, any number of outputs, all like the first input
   static constexpr std::string_view kName = "Join";
-  static constexpr auto kFields = std::tuple<>{};
+  static constexpr auto kFields = Fields{};
 };
 inline Result<Facts> infer(const Join&, std::span<const Fact> in, InferCtx& ctx) {
   if (in.empty()) return fail("wants inputs");
@@ -31,13 +31,13 @@ inline Result<Facts> infer(const Join&, std::span<const Fact> in, InferCtx& ctx)
 
 struct Find {  // [x] → i64[fresh]
   static constexpr std::string_view kName = "Find";
-  static constexpr auto kFields = std::tuple<>{};
+  static constexpr auto kFields = Fields{};
 };
 inline Result<Facts> infer(const Find&, std::span<const Fact>, InferCtx& ctx) { return Facts{Fact(DType::i64, Shape{ctx.mint("found")})}; }
 
 struct Branch {  // condition, captures…; regions then, else
   static constexpr std::string_view kName = "Branch";
-  static constexpr auto kFields = std::tuple<>{};
+  static constexpr auto kFields = Fields{};
   static constexpr ops::OpTraits kTraits{.has_regions = true};
 };
 inline Result<Facts> infer(const Branch&, std::span<const Fact> in, InferCtx& ctx) {

@@ -13,9 +13,9 @@ struct Attention {
   std::vector<int64_t> perm;  // dim i of the result is dim perm[i] of [batch, heads, tq, dv], the last is the last; empty: as they are
   static constexpr std::string_view kName = "Attention";
   static constexpr auto kFields =
-      std::tuple{Field{1, "scale", &Attention::scale}, Field{2, "causal", &Attention::causal}, Field{3, "sizes", &Attention::sizes},
-                 Field{4, "q", &Attention::q},         Field{5, "k", &Attention::k},           Field{6, "v", &Attention::v},
-                 Field{7, "perm", &Attention::perm}};
+      Fields{Field{1, "scale", &Attention::scale}, Field{2, "causal", &Attention::causal}, Field{3, "sizes", &Attention::sizes},
+             Field{4, "q", &Attention::q},         Field{5, "k", &Attention::k},           Field{6, "v", &Attention::v},
+             Field{7, "perm", &Attention::perm}};
   static constexpr OpTraits kTraits = {.anchor = true, .operands = 3};
 };
 Result<Facts> infer(const Attention& op, std::span<const Fact> in, InferCtx& ctx);

@@ -11,7 +11,7 @@ struct Col2Im {
   static constexpr std::string_view kName = "Col2Im";
   static constexpr OpTraits kTraits{.operands = 3};
   static constexpr auto kFields =
-      std::tuple{Field{1, "dilations", &Col2Im::dilations}, Field{2, "pads", &Col2Im::pads}, Field{3, "strides", &Col2Im::strides}};
+      Fields{Field{1, "dilations", &Col2Im::dilations}, Field{2, "pads", &Col2Im::pads}, Field{3, "strides", &Col2Im::strides}};
 };
 Result<Facts> infer(const Col2Im& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Col2Im& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -8,7 +8,7 @@ struct Compress {
   std::optional<int64_t> axis;
   static constexpr std::string_view kName = "Compress";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &Compress::axis}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &Compress::axis}};
 };
 Result<Facts> infer(const Compress& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Compress& op, std::span<const HostValue> in, std::span<HostValue> out);

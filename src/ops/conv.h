@@ -12,9 +12,9 @@ struct Conv {
   AutoPad auto_pad = AutoPad::notset;
   bool channels_last = false;
   static constexpr std::string_view kName = "Conv";
-  static constexpr auto kFields = std::tuple{Field{1, "strides", &Conv::strides},   Field{2, "dilations", &Conv::dilations},
-                                             Field{3, "pads", &Conv::pads},         Field{4, "groups", &Conv::groups},
-                                             Field{5, "auto_pad", &Conv::auto_pad}, Field{6, "channels_last", &Conv::channels_last}};
+  static constexpr auto kFields =
+      Fields{Field{1, "strides", &Conv::strides}, Field{2, "dilations", &Conv::dilations}, Field{3, "pads", &Conv::pads},
+             Field{4, "groups", &Conv::groups},   Field{5, "auto_pad", &Conv::auto_pad},   Field{6, "channels_last", &Conv::channels_last}};
   static constexpr OpTraits kTraits = {.anchor = true};
 };
 Result<Facts> infer(const Conv& op, std::span<const Fact> in, InferCtx& ctx);
@@ -25,13 +25,13 @@ struct ConvTranspose {
   int64_t groups = 1;
   AutoPad auto_pad = AutoPad::notset;
   static constexpr std::string_view kName = "ConvTranspose";
-  static constexpr auto kFields = std::tuple{Field{1, "strides", &ConvTranspose::strides},
-                                             Field{2, "dilations", &ConvTranspose::dilations},
-                                             Field{3, "pads", &ConvTranspose::pads},
-                                             Field{4, "output_padding", &ConvTranspose::output_padding},
-                                             Field{5, "output_shape", &ConvTranspose::output_shape},
-                                             Field{6, "groups", &ConvTranspose::groups},
-                                             Field{7, "auto_pad", &ConvTranspose::auto_pad}};
+  static constexpr auto kFields = Fields{Field{1, "strides", &ConvTranspose::strides},
+                                         Field{2, "dilations", &ConvTranspose::dilations},
+                                         Field{3, "pads", &ConvTranspose::pads},
+                                         Field{4, "output_padding", &ConvTranspose::output_padding},
+                                         Field{5, "output_shape", &ConvTranspose::output_shape},
+                                         Field{6, "groups", &ConvTranspose::groups},
+                                         Field{7, "auto_pad", &ConvTranspose::auto_pad}};
   static constexpr OpTraits kTraits = {.anchor = true};
 };
 Result<Facts> infer(const ConvTranspose& op, std::span<const Fact> in, InferCtx& ctx);

@@ -11,7 +11,7 @@ struct CumSum {
   static constexpr std::string_view kName = "CumSum";
   static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields =
-      std::tuple{Field{1, "exclusive", &CumSum::exclusive}, Field{2, "reverse", &CumSum::reverse}, Field{3, "product", &CumSum::product}};
+      Fields{Field{1, "exclusive", &CumSum::exclusive}, Field{2, "reverse", &CumSum::reverse}, Field{3, "product", &CumSum::product}};
 };
 Result<Facts> infer(const CumSum& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const CumSum& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -13,9 +13,9 @@ struct DeformConv {
   int64_t offset_groups = 1;
   static constexpr std::string_view kName = "DeformConv";
   static constexpr OpTraits kTraits{.operands = 3};
-  static constexpr auto kFields = std::tuple{Field{1, "strides", &DeformConv::strides}, Field{2, "dilations", &DeformConv::dilations},
-                                             Field{3, "pads", &DeformConv::pads}, Field{4, "groups", &DeformConv::groups},
-                                             Field{5, "offset_groups", &DeformConv::offset_groups}};
+  static constexpr auto kFields =
+      Fields{Field{1, "strides", &DeformConv::strides}, Field{2, "dilations", &DeformConv::dilations}, Field{3, "pads", &DeformConv::pads},
+             Field{4, "groups", &DeformConv::groups}, Field{5, "offset_groups", &DeformConv::offset_groups}};
 };
 Result<Facts> infer(const DeformConv& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const DeformConv& op, std::span<const HostValue> in, std::span<HostValue> out);

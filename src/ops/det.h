@@ -6,7 +6,7 @@ namespace tenon::ops {
 
 struct Det {
   static constexpr std::string_view kName = "Det";
-  static constexpr auto kFields = std::tuple{};
+  static constexpr auto kFields = Fields{};
 };
 Result<Facts> infer(const Det& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Det& op, std::span<const HostValue> in, std::span<HostValue> out);

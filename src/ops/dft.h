@@ -12,7 +12,7 @@ struct Dft {
   bool onesided = false;
   static constexpr std::string_view kName = "Dft";
   static constexpr auto kFields =
-      std::tuple{Field{1, "axis", &Dft::axis}, Field{2, "inverse", &Dft::inverse}, Field{3, "onesided", &Dft::onesided}};
+      Fields{Field{1, "axis", &Dft::axis}, Field{2, "inverse", &Dft::inverse}, Field{3, "onesided", &Dft::onesided}};
 };
 Result<Facts> infer(const Dft& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Dft& op, std::span<const HostValue> in, std::span<HostValue> out);

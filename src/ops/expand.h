@@ -6,7 +6,7 @@ namespace tenon::ops {
 
 struct Expand {
   static constexpr std::string_view kName = "Expand";
-  static constexpr std::tuple<> kFields{};
+  static constexpr Fields<> kFields{};
 };
 Result<Facts> infer(const Expand& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Expand& op, std::span<const Fact> in, std::span<const Fact> out);

@@ -9,7 +9,7 @@ struct Gather {
   int64_t axis = 0;
   static constexpr std::string_view kName = "Gather";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &Gather::axis}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &Gather::axis}};
 };
 Result<Facts> infer(const Gather& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Gather& op, std::span<const Fact> in, std::span<const Fact> out);
@@ -20,7 +20,7 @@ struct GatherElements {
   int64_t axis = 0;
   static constexpr std::string_view kName = "GatherElements";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &GatherElements::axis}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &GatherElements::axis}};
 };
 Result<Facts> infer(const GatherElements& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const GatherElements& op, std::span<const Fact> in, std::span<const Fact> out);
@@ -31,7 +31,7 @@ struct GatherND {
   int64_t batch_dims = 0;
   static constexpr std::string_view kName = "GatherND";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "batch_dims", &GatherND::batch_dims}};
+  static constexpr auto kFields = Fields{Field{1, "batch_dims", &GatherND::batch_dims}};
 };
 Result<Facts> infer(const GatherND& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const GatherND& op, std::span<const Fact> in, std::span<const Fact> out);

@@ -16,8 +16,8 @@ struct GridSample {
   bool align_corners = false;  // -1 and 1 are the centres of the outer elements, not their far edges
   static constexpr std::string_view kName = "GridSample";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "mode", &GridSample::mode}, Field{2, "padding", &GridSample::padding},
-                                             Field{3, "align_corners", &GridSample::align_corners}};
+  static constexpr auto kFields = Fields{Field{1, "mode", &GridSample::mode}, Field{2, "padding", &GridSample::padding},
+                                         Field{3, "align_corners", &GridSample::align_corners}};
 };
 Result<Facts> infer(const GridSample& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const GridSample& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -8,7 +8,7 @@ struct If {
   int64_t captures = 0;  // count of trailing inputs
   static constexpr std::string_view kName = "If";
   static constexpr OpTraits kTraits{.has_regions = true};
-  static constexpr auto kFields = std::tuple{Field{1, "captures", &If::captures}};
+  static constexpr auto kFields = Fields{Field{1, "captures", &If::captures}};
 };
 Result<Facts> infer(const If& op, std::span<const Fact> in, InferCtx& ctx);
 

@@ -7,7 +7,7 @@ namespace tenon::ops {
 
 struct Lookup {
   static constexpr std::string_view kName = "Lookup";
-  static constexpr auto kFields = std::tuple{};
+  static constexpr auto kFields = Fields{};
   static constexpr OpTraits kTraits{.operands = 4};
 };
 Result<Facts> infer(const Lookup& op, std::span<const Fact> in, InferCtx& ctx);

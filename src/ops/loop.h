@@ -9,7 +9,7 @@ struct Loop {
   int64_t captures = 0;  // count of trailing inputs
   static constexpr std::string_view kName = "Loop";
   static constexpr OpTraits kTraits{.has_regions = true};
-  static constexpr auto kFields = std::tuple{Field{1, "captures", &Loop::captures}};
+  static constexpr auto kFields = Fields{Field{1, "captures", &Loop::captures}};
 };
 Result<Facts> infer(const Loop& op, std::span<const Fact> in, InferCtx& ctx);
 

@@ -7,7 +7,7 @@ namespace tenon::ops {
 struct MatMul {
   bool trans_a = false, trans_b = false;
   static constexpr std::string_view kName = "MatMul";
-  static constexpr auto kFields = std::tuple{Field{1, "trans_a", &MatMul::trans_a}, Field{2, "trans_b", &MatMul::trans_b}};
+  static constexpr auto kFields = Fields{Field{1, "trans_a", &MatMul::trans_a}, Field{2, "trans_b", &MatMul::trans_b}};
   static constexpr OpTraits kTraits = {.anchor = true};
 };
 Result<Facts> infer(const MatMul& op, std::span<const Fact> in, InferCtx& ctx);

@@ -9,7 +9,7 @@ struct MelWeightMatrix {
   DType dtype = DType::f32;
   static constexpr std::string_view kName = "MelWeightMatrix";
   static constexpr OpTraits kTraits{.operands = 5};
-  static constexpr auto kFields = std::tuple{Field{1, "dtype", &MelWeightMatrix::dtype}};
+  static constexpr auto kFields = Fields{Field{1, "dtype", &MelWeightMatrix::dtype}};
 };
 Result<Facts> infer(const MelWeightMatrix& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const MelWeightMatrix& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -6,7 +6,7 @@ namespace tenon::ops {
 
 struct NonZero {
   static constexpr std::string_view kName = "NonZero";
-  static constexpr auto kFields = std::tuple{};
+  static constexpr auto kFields = Fields{};
 };
 Result<Facts> infer(const NonZero& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const NonZero& op, std::span<const HostValue> in, std::span<HostValue> out);

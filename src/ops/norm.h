@@ -9,7 +9,7 @@ struct Softmax {
   int64_t axis = -1;
   bool log = false;
   static constexpr std::string_view kName = "Softmax";
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &Softmax::axis}, Field{2, "log", &Softmax::log}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &Softmax::axis}, Field{2, "log", &Softmax::log}};
   static constexpr OpTraits kTraits = {.anchor = true};
 };
 Result<Facts> infer(const Softmax& op, std::span<const Fact> in, InferCtx& ctx);
@@ -23,7 +23,7 @@ struct LayerNorm {
   bool rms = false;
   static constexpr std::string_view kName = "LayerNorm";
   static constexpr auto kFields =
-      std::tuple{Field{1, "axis", &LayerNorm::axis}, Field{2, "epsilon", &LayerNorm::epsilon}, Field{3, "rms", &LayerNorm::rms}};
+      Fields{Field{1, "axis", &LayerNorm::axis}, Field{2, "epsilon", &LayerNorm::epsilon}, Field{3, "rms", &LayerNorm::rms}};
   static constexpr OpTraits kTraits = {.anchor = true};
 };
 Result<Facts> infer(const LayerNorm& op, std::span<const Fact> in, InferCtx& ctx);
@@ -33,7 +33,7 @@ Result<engine::Problem> problem(const LayerNorm& op, std::span<const Fact> in, s
 struct BatchNorm {
   double epsilon = 1e-5;
   static constexpr std::string_view kName = "BatchNorm";
-  static constexpr auto kFields = std::tuple{Field{1, "epsilon", &BatchNorm::epsilon}};
+  static constexpr auto kFields = Fields{Field{1, "epsilon", &BatchNorm::epsilon}};
 };
 Result<Facts> infer(const BatchNorm& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const BatchNorm& op, std::span<const Fact> in, std::span<const Fact> out);

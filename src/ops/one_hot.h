@@ -8,7 +8,7 @@ struct OneHot {
   int64_t axis = -1;
   static constexpr std::string_view kName = "OneHot";
   static constexpr OpTraits kTraits{.operands = 3};
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &OneHot::axis}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &OneHot::axis}};
 };
 Result<Facts> infer(const OneHot& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const OneHot& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -8,7 +8,7 @@ struct Optional {
   ValueType type;  // of an empty one
   static constexpr std::string_view kName = "Optional";
   static constexpr OpTraits kTraits{.operands = 0, .containers = true};
-  static constexpr auto kFields = std::tuple{Field{1, "type", &Optional::type}};
+  static constexpr auto kFields = Fields{Field{1, "type", &Optional::type}};
 };
 Result<Facts> infer(const Optional& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Optional& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -16,7 +16,7 @@ Result<void> eval(const Optional& op, std::span<const HostValue> in, std::span<H
 struct OptionalHasElement {
   static constexpr std::string_view kName = "OptionalHasElement";
   static constexpr OpTraits kTraits{.operands = 0, .containers = true};
-  static constexpr auto kFields = std::tuple{};
+  static constexpr auto kFields = Fields{};
 };
 Result<Facts> infer(const OptionalHasElement& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const OptionalHasElement& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -24,7 +24,7 @@ Result<void> eval(const OptionalHasElement& op, std::span<const HostValue> in, s
 struct OptionalGetElement {
   static constexpr std::string_view kName = "OptionalGetElement";
   static constexpr OpTraits kTraits{.containers = true};
-  static constexpr auto kFields = std::tuple{};
+  static constexpr auto kFields = Fields{};
 };
 Result<Facts> infer(const OptionalGetElement& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const OptionalGetElement& op, std::span<const HostValue> in, std::span<HostValue> out);

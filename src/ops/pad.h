@@ -11,7 +11,7 @@ struct Pad {
   PadMode mode = PadMode::constant;
   static constexpr std::string_view kName = "Pad";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "mode", &Pad::mode}};
+  static constexpr auto kFields = Fields{Field{1, "mode", &Pad::mode}};
 };
 Result<Facts> infer(const Pad& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Pad& op, std::span<const Fact> in, std::span<const Fact> out);

@@ -7,7 +7,7 @@ namespace tenon::ops {
 struct Pointwise {
   Expr expr;
   static constexpr std::string_view kName = "Pointwise";
-  static constexpr auto kFields = std::tuple{Field{1, "expr", &Pointwise::expr}};
+  static constexpr auto kFields = Fields{Field{1, "expr", &Pointwise::expr}};
 };
 Result<Facts> infer(const Pointwise& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Pointwise& op, std::span<const Fact> in, std::span<const Fact> out);

@@ -15,17 +15,17 @@ struct Pool {
   bool column_major_index = false;
   bool channels_last = false;
   static constexpr std::string_view kName = "Pool";
-  static constexpr auto kFields = std::tuple{Field{1, "kind", &Pool::kind},
-                                             Field{2, "kernel", &Pool::kernel},
-                                             Field{3, "strides", &Pool::strides},
-                                             Field{4, "dilations", &Pool::dilations},
-                                             Field{5, "pads", &Pool::pads},
-                                             Field{6, "auto_pad", &Pool::auto_pad},
-                                             Field{7, "ceil_mode", &Pool::ceil_mode},
-                                             Field{8, "count_include_pad", &Pool::count_include_pad},
-                                             Field{9, "p", &Pool::p},
-                                             Field{10, "column_major_index", &Pool::column_major_index},
-                                             Field{11, "channels_last", &Pool::channels_last}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &Pool::kind},
+                                         Field{2, "kernel", &Pool::kernel},
+                                         Field{3, "strides", &Pool::strides},
+                                         Field{4, "dilations", &Pool::dilations},
+                                         Field{5, "pads", &Pool::pads},
+                                         Field{6, "auto_pad", &Pool::auto_pad},
+                                         Field{7, "ceil_mode", &Pool::ceil_mode},
+                                         Field{8, "count_include_pad", &Pool::count_include_pad},
+                                         Field{9, "p", &Pool::p},
+                                         Field{10, "column_major_index", &Pool::column_major_index},
+                                         Field{11, "channels_last", &Pool::channels_last}};
   static constexpr OpTraits kTraits = {.anchor = true};
 };
 Result<Facts> infer(const Pool& op, std::span<const Fact> in, InferCtx& ctx);

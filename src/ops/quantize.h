@@ -13,9 +13,9 @@ struct QuantizeLinear {
   DType precision = DType::none;  // of the division; none: the scale's
   static constexpr std::string_view kName = "QuantizeLinear";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &QuantizeLinear::axis}, Field{2, "block_size", &QuantizeLinear::block_size},
-                                             Field{3, "saturate", &QuantizeLinear::saturate}, Field{4, "dtype", &QuantizeLinear::dtype},
-                                             Field{5, "precision", &QuantizeLinear::precision}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &QuantizeLinear::axis}, Field{2, "block_size", &QuantizeLinear::block_size},
+                                         Field{3, "saturate", &QuantizeLinear::saturate}, Field{4, "dtype", &QuantizeLinear::dtype},
+                                         Field{5, "precision", &QuantizeLinear::precision}};
 };
 Result<Facts> infer(const QuantizeLinear& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const QuantizeLinear& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -26,9 +26,8 @@ struct DequantizeLinear {
   DType dtype = DType::none;  // of y; none: the scale's
   static constexpr std::string_view kName = "DequantizeLinear";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields =
-      std::tuple{Field{1, "axis", &DequantizeLinear::axis}, Field{2, "block_size", &DequantizeLinear::block_size},
-                 Field{3, "dtype", &DequantizeLinear::dtype}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &DequantizeLinear::axis}, Field{2, "block_size", &DequantizeLinear::block_size},
+                                         Field{3, "dtype", &DequantizeLinear::dtype}};
 };
 Result<Facts> infer(const DequantizeLinear& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const DequantizeLinear& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -15,8 +15,8 @@ struct Random {
   std::optional<double> seed;
   static constexpr std::string_view kName = "Random";
   static constexpr OpTraits kTraits{.impure = true};
-  static constexpr auto kFields = std::tuple{Field{1, "kind", &Random::kind}, Field{2, "dtype", &Random::dtype}, Field{3, "a", &Random::a},
-                                             Field{4, "b", &Random::b}, Field{5, "seed", &Random::seed}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &Random::kind}, Field{2, "dtype", &Random::dtype}, Field{3, "a", &Random::a},
+                                         Field{4, "b", &Random::b}, Field{5, "seed", &Random::seed}};
 };
 Result<Facts> infer(const Random& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Random& op, std::span<const HostValue> in, std::span<HostValue> out);

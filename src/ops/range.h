@@ -7,7 +7,7 @@ namespace tenon::ops {
 struct Range {
   static constexpr std::string_view kName = "Range";
   static constexpr OpTraits kTraits{.operands = 3};
-  static constexpr auto kFields = std::tuple{};
+  static constexpr auto kFields = Fields{};
 };
 Result<Facts> infer(const Range& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Range& op, std::span<const Fact> in, std::span<const Fact> out);

@@ -14,19 +14,19 @@ struct Recurrence {
   std::optional<double> clip;
   static constexpr std::string_view kName = "Recurrence";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "cell", &Recurrence::cell},
-                                             Field{2, "directions", &Recurrence::directions},
-                                             Field{3, "reverse", &Recurrence::reverse},
-                                             Field{4, "batch_first", &Recurrence::batch_first},
-                                             Field{5, "linear_before_reset", &Recurrence::linear_before_reset},
-                                             Field{6, "input_forget", &Recurrence::input_forget},
-                                             Field{7, "has_bias", &Recurrence::has_bias},
-                                             Field{8, "has_lengths", &Recurrence::has_lengths},
-                                             Field{9, "has_h", &Recurrence::has_h},
-                                             Field{10, "has_c", &Recurrence::has_c},
-                                             Field{11, "has_peepholes", &Recurrence::has_peepholes},
-                                             Field{12, "activations", &Recurrence::activations},
-                                             Field{13, "clip", &Recurrence::clip}};
+  static constexpr auto kFields = Fields{Field{1, "cell", &Recurrence::cell},
+                                         Field{2, "directions", &Recurrence::directions},
+                                         Field{3, "reverse", &Recurrence::reverse},
+                                         Field{4, "batch_first", &Recurrence::batch_first},
+                                         Field{5, "linear_before_reset", &Recurrence::linear_before_reset},
+                                         Field{6, "input_forget", &Recurrence::input_forget},
+                                         Field{7, "has_bias", &Recurrence::has_bias},
+                                         Field{8, "has_lengths", &Recurrence::has_lengths},
+                                         Field{9, "has_h", &Recurrence::has_h},
+                                         Field{10, "has_c", &Recurrence::has_c},
+                                         Field{11, "has_peepholes", &Recurrence::has_peepholes},
+                                         Field{12, "activations", &Recurrence::activations},
+                                         Field{13, "clip", &Recurrence::clip}};
 };
 Result<Facts> infer(const Recurrence& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Recurrence& op, std::span<const Fact> in, std::span<const Fact> out);

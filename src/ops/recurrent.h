@@ -18,13 +18,13 @@ struct RNN {
   bool batch_first = false;  // layout 1: X [batch, seq, input], Y [batch, seq, directions, hidden], states [batch, directions, hidden]
   static constexpr std::string_view kName = "RNN";
   static constexpr OpTraits kTraits{.operands = 3};
-  static constexpr auto kFields = std::tuple{Field{1, "direction", &RNN::direction},
-                                             Field{2, "hidden_size", &RNN::hidden_size},
-                                             Field{3, "activations", &RNN::activations},
-                                             Field{4, "alpha", &RNN::alpha},
-                                             Field{5, "beta", &RNN::beta},
-                                             Field{6, "clip", &RNN::clip},
-                                             Field{7, "batch_first", &RNN::batch_first}};
+  static constexpr auto kFields = Fields{Field{1, "direction", &RNN::direction},
+                                         Field{2, "hidden_size", &RNN::hidden_size},
+                                         Field{3, "activations", &RNN::activations},
+                                         Field{4, "alpha", &RNN::alpha},
+                                         Field{5, "beta", &RNN::beta},
+                                         Field{6, "clip", &RNN::clip},
+                                         Field{7, "batch_first", &RNN::batch_first}};
 };
 Result<Facts> infer(const RNN& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const RNN& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -40,14 +40,14 @@ struct GRU {
   bool linear_before_reset = false;
   static constexpr std::string_view kName = "GRU";
   static constexpr OpTraits kTraits{.operands = 3};
-  static constexpr auto kFields = std::tuple{Field{1, "direction", &GRU::direction},
-                                             Field{2, "hidden_size", &GRU::hidden_size},
-                                             Field{3, "activations", &GRU::activations},
-                                             Field{4, "alpha", &GRU::alpha},
-                                             Field{5, "beta", &GRU::beta},
-                                             Field{6, "clip", &GRU::clip},
-                                             Field{7, "batch_first", &GRU::batch_first},
-                                             Field{8, "linear_before_reset", &GRU::linear_before_reset}};
+  static constexpr auto kFields = Fields{Field{1, "direction", &GRU::direction},
+                                         Field{2, "hidden_size", &GRU::hidden_size},
+                                         Field{3, "activations", &GRU::activations},
+                                         Field{4, "alpha", &GRU::alpha},
+                                         Field{5, "beta", &GRU::beta},
+                                         Field{6, "clip", &GRU::clip},
+                                         Field{7, "batch_first", &GRU::batch_first},
+                                         Field{8, "linear_before_reset", &GRU::linear_before_reset}};
 };
 Result<Facts> infer(const GRU& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const GRU& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -63,14 +63,14 @@ struct LSTM {
   bool input_forget = false;  // couples the input and forget gates
   static constexpr std::string_view kName = "LSTM";
   static constexpr OpTraits kTraits{.operands = 3};
-  static constexpr auto kFields = std::tuple{Field{1, "direction", &LSTM::direction},
-                                             Field{2, "hidden_size", &LSTM::hidden_size},
-                                             Field{3, "activations", &LSTM::activations},
-                                             Field{4, "alpha", &LSTM::alpha},
-                                             Field{5, "beta", &LSTM::beta},
-                                             Field{6, "clip", &LSTM::clip},
-                                             Field{7, "batch_first", &LSTM::batch_first},
-                                             Field{8, "input_forget", &LSTM::input_forget}};
+  static constexpr auto kFields = Fields{Field{1, "direction", &LSTM::direction},
+                                         Field{2, "hidden_size", &LSTM::hidden_size},
+                                         Field{3, "activations", &LSTM::activations},
+                                         Field{4, "alpha", &LSTM::alpha},
+                                         Field{5, "beta", &LSTM::beta},
+                                         Field{6, "clip", &LSTM::clip},
+                                         Field{7, "batch_first", &LSTM::batch_first},
+                                         Field{8, "input_forget", &LSTM::input_forget}};
 };
 Result<Facts> infer(const LSTM& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const LSTM& op, std::span<const HostValue> in, std::span<HostValue> out);

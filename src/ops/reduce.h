@@ -10,8 +10,8 @@ struct Reduce {
   bool keepdims = true;
   bool last_index = false;  // arg_*: of equal values, the last
   static constexpr std::string_view kName = "Reduce";
-  static constexpr auto kFields = std::tuple{Field{1, "kind", &Reduce::kind}, Field{2, "axes", &Reduce::axes},
-                                             Field{3, "keepdims", &Reduce::keepdims}, Field{4, "last_index", &Reduce::last_index}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &Reduce::kind}, Field{2, "axes", &Reduce::axes},
+                                         Field{3, "keepdims", &Reduce::keepdims}, Field{4, "last_index", &Reduce::last_index}};
   static constexpr OpTraits kTraits = {.anchor = true};
 };
 Result<Facts> infer(const Reduce& op, std::span<const Fact> in, InferCtx& ctx);

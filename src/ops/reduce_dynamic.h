@@ -10,8 +10,8 @@ struct ReduceDynamic {
   bool noop_with_empty_axes = false;  // no axes: the input itself, else all
   static constexpr std::string_view kName = "ReduceDynamic";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "kind", &ReduceDynamic::kind}, Field{2, "keepdims", &ReduceDynamic::keepdims},
-                                             Field{3, "noop_with_empty_axes", &ReduceDynamic::noop_with_empty_axes}};
+  static constexpr auto kFields = Fields{Field{1, "kind", &ReduceDynamic::kind}, Field{2, "keepdims", &ReduceDynamic::keepdims},
+                                         Field{3, "noop_with_empty_axes", &ReduceDynamic::noop_with_empty_axes}};
 };
 Result<Facts> infer(const ReduceDynamic& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const ReduceDynamic& op, std::span<const HostValue> in, std::span<HostValue> out);

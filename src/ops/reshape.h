@@ -10,7 +10,7 @@ struct Reshape {
   std::optional<std::vector<Dim>> shape;  // in place of the second input; no -1, no 0 that copies
   static constexpr std::string_view kName = "Reshape";
   static constexpr OpTraits kTraits{.view = true};
-  static constexpr auto kFields = std::tuple{Field{1, "allowzero", &Reshape::allowzero}, Field{2, "shape", &Reshape::shape}};
+  static constexpr auto kFields = Fields{Field{1, "allowzero", &Reshape::allowzero}, Field{2, "shape", &Reshape::shape}};
 };
 Result<Facts> infer(const Reshape& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Reshape& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -19,7 +19,7 @@ struct Squeeze {
   std::optional<std::vector<int64_t>> axes;  // none, and no second input: every dim of 1
   static constexpr std::string_view kName = "Squeeze";
   static constexpr OpTraits kTraits{.view = true};
-  static constexpr auto kFields = std::tuple{Field{1, "axes", &Squeeze::axes}};
+  static constexpr auto kFields = Fields{Field{1, "axes", &Squeeze::axes}};
 };
 Result<Facts> infer(const Squeeze& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Squeeze& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -28,7 +28,7 @@ struct Unsqueeze {
   std::vector<int64_t> axes;  // of the output
   static constexpr std::string_view kName = "Unsqueeze";
   static constexpr OpTraits kTraits{.view = true};
-  static constexpr auto kFields = std::tuple{Field{1, "axes", &Unsqueeze::axes}};
+  static constexpr auto kFields = Fields{Field{1, "axes", &Unsqueeze::axes}};
 };
 Result<Facts> infer(const Unsqueeze& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Unsqueeze& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -38,7 +38,7 @@ struct Flatten {
   int64_t axis = 1;
   static constexpr std::string_view kName = "Flatten";
   static constexpr OpTraits kTraits{.view = true};
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &Flatten::axis}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &Flatten::axis}};
 };
 Result<Facts> infer(const Flatten& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Flatten& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -21,15 +21,15 @@ struct Resize {
   double extrapolation_value = 0;
   std::vector<int64_t> axes;
   static constexpr std::string_view kName = "Resize";
-  static constexpr auto kFields = std::tuple{Field{1, "mode", &Resize::mode},
-                                             Field{2, "coordinate_transform", &Resize::coordinate_transform},
-                                             Field{3, "nearest_mode", &Resize::nearest_mode},
-                                             Field{4, "aspect_policy", &Resize::aspect_policy},
-                                             Field{5, "antialias", &Resize::antialias},
-                                             Field{6, "exclude_outside", &Resize::exclude_outside},
-                                             Field{7, "cubic_coeff_a", &Resize::cubic_coeff_a},
-                                             Field{8, "extrapolation_value", &Resize::extrapolation_value},
-                                             Field{9, "axes", &Resize::axes}};
+  static constexpr auto kFields = Fields{Field{1, "mode", &Resize::mode},
+                                         Field{2, "coordinate_transform", &Resize::coordinate_transform},
+                                         Field{3, "nearest_mode", &Resize::nearest_mode},
+                                         Field{4, "aspect_policy", &Resize::aspect_policy},
+                                         Field{5, "antialias", &Resize::antialias},
+                                         Field{6, "exclude_outside", &Resize::exclude_outside},
+                                         Field{7, "cubic_coeff_a", &Resize::cubic_coeff_a},
+                                         Field{8, "extrapolation_value", &Resize::extrapolation_value},
+                                         Field{9, "axes", &Resize::axes}};
 };
 Result<Facts> infer(const Resize& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Resize& op, std::span<const Fact> in, std::span<const Fact> out);

@@ -10,7 +10,7 @@ struct ReverseSequence {
   static constexpr std::string_view kName = "ReverseSequence";
   static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields =
-      std::tuple{Field{1, "time_axis", &ReverseSequence::time_axis}, Field{2, "batch_axis", &ReverseSequence::batch_axis}};
+      Fields{Field{1, "time_axis", &ReverseSequence::time_axis}, Field{2, "batch_axis", &ReverseSequence::batch_axis}};
 };
 Result<Facts> infer(const ReverseSequence& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const ReverseSequence& op, std::span<const HostValue> in, std::span<HostValue> out);

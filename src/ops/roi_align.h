@@ -13,12 +13,12 @@ struct RoiAlign {
   bool half_pixel = true;  // shifts by half a pixel, and lets boxes be smaller than one
   static constexpr std::string_view kName = "RoiAlign";
   static constexpr OpTraits kTraits{.operands = 3};
-  static constexpr auto kFields = std::tuple{Field{1, "maximum", &RoiAlign::maximum},
-                                             Field{2, "output_height", &RoiAlign::output_height},
-                                             Field{3, "output_width", &RoiAlign::output_width},
-                                             Field{4, "sampling_ratio", &RoiAlign::sampling_ratio},
-                                             Field{5, "spatial_scale", &RoiAlign::spatial_scale},
-                                             Field{6, "half_pixel", &RoiAlign::half_pixel}};
+  static constexpr auto kFields = Fields{Field{1, "maximum", &RoiAlign::maximum},
+                                         Field{2, "output_height", &RoiAlign::output_height},
+                                         Field{3, "output_width", &RoiAlign::output_width},
+                                         Field{4, "sampling_ratio", &RoiAlign::sampling_ratio},
+                                         Field{5, "spatial_scale", &RoiAlign::spatial_scale},
+                                         Field{6, "half_pixel", &RoiAlign::half_pixel}};
 };
 Result<Facts> infer(const RoiAlign& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const RoiAlign& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -15,9 +15,9 @@ struct Scan {
   static constexpr std::string_view kName = "Scan";
   static constexpr OpTraits kTraits{.has_regions = true};
   static constexpr auto kFields =
-      std::tuple{Field{1, "num_scan_inputs", &Scan::num_scan_inputs},   Field{2, "captures", &Scan::captures},
-                 Field{3, "scan_input_axes", &Scan::scan_input_axes},   Field{4, "scan_input_directions", &Scan::scan_input_directions},
-                 Field{5, "scan_output_axes", &Scan::scan_output_axes}, Field{6, "scan_output_directions", &Scan::scan_output_directions}};
+      Fields{Field{1, "num_scan_inputs", &Scan::num_scan_inputs},   Field{2, "captures", &Scan::captures},
+             Field{3, "scan_input_axes", &Scan::scan_input_axes},   Field{4, "scan_input_directions", &Scan::scan_input_directions},
+             Field{5, "scan_output_axes", &Scan::scan_output_axes}, Field{6, "scan_output_directions", &Scan::scan_output_directions}};
 };
 Result<Facts> infer(const Scan& op, std::span<const Fact> in, InferCtx& ctx);
 

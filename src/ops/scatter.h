@@ -12,7 +12,7 @@ struct ScatterElements {
   ScatterReduction reduction = ScatterReduction::none;
   static constexpr std::string_view kName = "ScatterElements";
   static constexpr OpTraits kTraits{.operands = 3};
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &ScatterElements::axis}, Field{2, "reduction", &ScatterElements::reduction}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &ScatterElements::axis}, Field{2, "reduction", &ScatterElements::reduction}};
 };
 Result<Facts> infer(const ScatterElements& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const ScatterElements& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -21,7 +21,7 @@ struct ScatterND {
   ScatterReduction reduction = ScatterReduction::none;
   static constexpr std::string_view kName = "ScatterND";
   static constexpr OpTraits kTraits{.operands = 3};
-  static constexpr auto kFields = std::tuple{Field{1, "reduction", &ScatterND::reduction}};
+  static constexpr auto kFields = Fields{Field{1, "reduction", &ScatterND::reduction}};
 };
 Result<Facts> infer(const ScatterND& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const ScatterND& op, std::span<const HostValue> in, std::span<HostValue> out);

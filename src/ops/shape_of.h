@@ -8,7 +8,7 @@ struct ShapeOf {
   int64_t start = 0;
   int64_t end = INT64_MAX;
   static constexpr std::string_view kName = "Shape";
-  static constexpr auto kFields = std::tuple{Field{1, "start", &ShapeOf::start}, Field{2, "end", &ShapeOf::end}};
+  static constexpr auto kFields = Fields{Field{1, "start", &ShapeOf::start}, Field{2, "end", &ShapeOf::end}};
 };
 Result<Facts> infer(const ShapeOf& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const ShapeOf& op, std::span<const HostValue> in, std::span<HostValue> out);

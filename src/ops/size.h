@@ -6,7 +6,7 @@ namespace tenon::ops {
 
 struct Size {
   static constexpr std::string_view kName = "Size";
-  static constexpr auto kFields = std::tuple{};
+  static constexpr auto kFields = Fields{};
 };
 Result<Facts> infer(const Size& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Size& op, std::span<const HostValue> in, std::span<HostValue> out);

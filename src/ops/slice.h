@@ -6,7 +6,7 @@ namespace tenon::ops {
 
 struct Slice {
   static constexpr std::string_view kName = "Slice";
-  static constexpr std::tuple<> kFields{};
+  static constexpr Fields<> kFields{};
 };
 Result<Facts> infer(const Slice& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Slice& op, std::span<const Fact> in, std::span<const Fact> out);

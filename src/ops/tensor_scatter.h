@@ -9,7 +9,7 @@ struct TensorScatter {
   bool circular = false;  // wraps around the end instead of failing
   static constexpr std::string_view kName = "TensorScatter";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &TensorScatter::axis}, Field{2, "circular", &TensorScatter::circular}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &TensorScatter::axis}, Field{2, "circular", &TensorScatter::circular}};
 };
 Result<Facts> infer(const TensorScatter& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const TensorScatter& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -11,7 +11,7 @@ constexpr auto enum_names(CaseChange) { return std::array<std::string_view, 3>{"
 struct StringConcat {
   static constexpr std::string_view kName = "StringConcat";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{};
+  static constexpr auto kFields = Fields{};
 };
 Result<Facts> infer(const StringConcat& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const StringConcat& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -19,7 +19,7 @@ Result<void> eval(const StringConcat& op, std::span<const HostValue> in, std::sp
 struct StringEqual {
   static constexpr std::string_view kName = "StringEqual";
   static constexpr OpTraits kTraits{.operands = 2};
-  static constexpr auto kFields = std::tuple{};
+  static constexpr auto kFields = Fields{};
 };
 Result<Facts> infer(const StringEqual& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const StringEqual& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -31,8 +31,8 @@ struct StringNormalizer {
   std::vector<std::string> stopwords;  // removed
   static constexpr std::string_view kName = "StringNormalizer";
   static constexpr auto kFields =
-      std::tuple{Field{1, "case_change", &StringNormalizer::case_change}, Field{2, "case_sensitive", &StringNormalizer::case_sensitive},
-                 Field{3, "stopwords", &StringNormalizer::stopwords}};
+      Fields{Field{1, "case_change", &StringNormalizer::case_change}, Field{2, "case_sensitive", &StringNormalizer::case_sensitive},
+             Field{3, "stopwords", &StringNormalizer::stopwords}};
 };
 Result<Facts> infer(const StringNormalizer& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const StringNormalizer& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -42,7 +42,7 @@ struct StringSplit {
   std::optional<std::string> delimiter;  // none: white space
   std::optional<int64_t> maxsplit;
   static constexpr std::string_view kName = "StringSplit";
-  static constexpr auto kFields = std::tuple{Field{1, "delimiter", &StringSplit::delimiter}, Field{2, "maxsplit", &StringSplit::maxsplit}};
+  static constexpr auto kFields = Fields{Field{1, "delimiter", &StringSplit::delimiter}, Field{2, "maxsplit", &StringSplit::maxsplit}};
 };
 Result<Facts> infer(const StringSplit& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const StringSplit& op, std::span<const HostValue> in, std::span<HostValue> out);
@@ -50,7 +50,7 @@ Result<void> eval(const StringSplit& op, std::span<const HostValue> in, std::spa
 struct RegexFullMatch {
   std::string pattern;
   static constexpr std::string_view kName = "RegexFullMatch";
-  static constexpr auto kFields = std::tuple{Field{1, "pattern", &RegexFullMatch::pattern}};
+  static constexpr auto kFields = Fields{Field{1, "pattern", &RegexFullMatch::pattern}};
 };
 Result<Facts> infer(const RegexFullMatch& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const RegexFullMatch& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -11,7 +11,7 @@ struct TopK {
   static constexpr std::string_view kName = "TopK";
   static constexpr OpTraits kTraits{.operands = 2};
   static constexpr auto kFields =
-      std::tuple{Field{1, "axis", &TopK::axis}, Field{2, "largest", &TopK::largest}, Field{3, "sorted", &TopK::sorted}};
+      Fields{Field{1, "axis", &TopK::axis}, Field{2, "largest", &TopK::largest}, Field{3, "sorted", &TopK::sorted}};
 };
 Result<Facts> infer(const TopK& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const TopK& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -7,7 +7,7 @@ namespace tenon::ops {
 struct Trilu {
   bool upper = true;
   static constexpr std::string_view kName = "Trilu";
-  static constexpr auto kFields = std::tuple{Field{1, "upper", &Trilu::upper}};
+  static constexpr auto kFields = Fields{Field{1, "upper", &Trilu::upper}};
 };
 Result<Facts> infer(const Trilu& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Trilu& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -9,7 +9,7 @@ struct Unique {
   std::optional<int64_t> axis;
   bool sorted = true;
   static constexpr std::string_view kName = "Unique";
-  static constexpr auto kFields = std::tuple{Field{1, "axis", &Unique::axis}, Field{2, "sorted", &Unique::sorted}};
+  static constexpr auto kFields = Fields{Field{1, "axis", &Unique::axis}, Field{2, "sorted", &Unique::sorted}};
 };
 Result<Facts> infer(const Unique& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const Unique& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -8,7 +8,7 @@ struct ZipMap {
   std::vector<int64_t> ints;         // labels: these
   std::vector<std::string> strings;  // or these
   static constexpr std::string_view kName = "ZipMap";
-  static constexpr auto kFields = std::tuple{Field{1, "ints", &ZipMap::ints}, Field{2, "strings", &ZipMap::strings}};
+  static constexpr auto kFields = Fields{Field{1, "ints", &ZipMap::ints}, Field{2, "strings", &ZipMap::strings}};
 };
 Result<Facts> infer(const ZipMap& op, std::span<const Fact> in, InferCtx& ctx);
 Result<void> eval(const ZipMap& op, std::span<const HostValue> in, std::span<HostValue> out);

@@ -217,12 +217,13 @@ std::optional<Values> write_in_order(Rewriter& rw, const Node& node) {
   return rw.emit(ops::Reshape{.shape = rw.fact(node.out[0]).shape().dims()}, {y[0]});
 }
 
-constexpr ir::RuleRow kRules[] = {{"read_in_place", "Attention", read_in_place}, {"write_in_order", "Transpose", write_in_order}};
+constexpr ir::RuleRow kAbsorbViewsRules[] = {{"read_in_place", "Attention", read_in_place},
+                                             {"write_in_order", "Transpose", write_in_order}};
 
 }  // namespace
 
 Result<bool> absorb_views(ir::Module& module, const PassCtx& ctx) {
-  return ctx.attention ? ir::apply_rules(module, kRules, ctx.log) : false;
+  return ctx.attention ? ir::apply_rules(module, kAbsorbViewsRules, ctx.log) : false;
 }
 
 }  // namespace tenon::passes

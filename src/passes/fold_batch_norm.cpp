@@ -144,12 +144,12 @@ std::optional<Values> as_arithmetic(Rewriter& rw, const Node& node) {
   return Values{y.emit(y.add(Fn::add, y.add(Fn::mul, value, slope), rest), type)};
 }
 
-constexpr ir::RuleRow kRules[] = {{"fold_into_conv", "BatchNorm", fold_into_conv},
-                                  {"fold_into_matmul", "BatchNorm", fold_into_matmul},
-                                  {"as_arithmetic", "BatchNorm", as_arithmetic}};
+constexpr ir::RuleRow kFoldBatchNormRules[] = {{"fold_into_conv", "BatchNorm", fold_into_conv},
+                                               {"fold_into_matmul", "BatchNorm", fold_into_matmul},
+                                               {"as_arithmetic", "BatchNorm", as_arithmetic}};
 
 }  // namespace
 
-Result<bool> fold_batch_norm(ir::Module& module, const PassCtx& ctx) { return ir::apply_rules(module, kRules, ctx.log); }
+Result<bool> fold_batch_norm(ir::Module& module, const PassCtx& ctx) { return ir::apply_rules(module, kFoldBatchNormRules, ctx.log); }
 
 }  // namespace tenon::passes

@@ -160,12 +160,12 @@ std::optional<Values> move_view_behind(Rewriter& rw, const Node& outer) {
   return std::nullopt;
 }
 
-constexpr ir::RuleRow kRules[] = {{"merge_pointwise", "Pointwise", merge_pointwise},
-                                  {"attach_epilogue", "Pointwise", attach_epilogue},
-                                  {"move_view_behind", "Pointwise", move_view_behind}};
+constexpr ir::RuleRow kFusePointwiseRules[] = {{"merge_pointwise", "Pointwise", merge_pointwise},
+                                               {"attach_epilogue", "Pointwise", attach_epilogue},
+                                               {"move_view_behind", "Pointwise", move_view_behind}};
 
 }  // namespace
 
-Result<bool> fuse_pointwise(ir::Module& module, const PassCtx& ctx) { return ir::apply_rules(module, kRules, ctx.log); }
+Result<bool> fuse_pointwise(ir::Module& module, const PassCtx& ctx) { return ir::apply_rules(module, kFusePointwiseRules, ctx.log); }
 
 }  // namespace tenon::passes

@@ -8,7 +8,7 @@
 namespace tenon::passes {
 namespace {
 
-constexpr int kMaxRounds = 16;
+constexpr int kMergeRounds = 16;
 
 using ir::Graph;
 using ir::Node;
@@ -73,7 +73,7 @@ bool same_work(const Node& a, const Node& b) {
 Result<bool> merge_graph(ir::Module& module, ir::GraphId id) {
   Graph& graph = module[id];
   bool changed = merge_leaves(graph);
-  for (int round = 0; round < kMaxRounds; ++round) {
+  for (int round = 0; round < kMergeRounds; ++round) {
     std::multimap<uint64_t, NodeId> seen;
     const Rewriter::Visit visit = [&](Rewriter&, const Node& node) -> std::optional<Values> {
       if (!node.op.row().pure || !node.regions.empty() || node.out.empty()) return std::nullopt;

@@ -147,7 +147,7 @@ bool have_same_heads(const Rewriter& rw, const Values& values) {
 }
 
 /// The mask does not make more scores than the product does. Its last dim meets the time of v.
-bool fits(const Rewriter& rw, ValueId mask, const Shape& scores) {
+bool mask_fits(const Rewriter& rw, ValueId mask, const Shape& scores) {
   if (mask == ValueId::none) return true;
   const Fact& fact = rw.fact(mask);
   if (!is_float(fact.dtype()) || !fact.has_rank() || fact.rank() > scores.rank()) return false;
@@ -170,7 +170,7 @@ std::optional<Values> find_attention(Rewriter& rw, const Node& node) {
   if (!scores) return std::nullopt;
   const ops::MatMul& inner = *scores->product->op.as<ops::MatMul>();
   if (inner.trans_a || !have_same_heads(rw, {scores->product->in[0], scores->product->in[1], node.in[1]})) return std::nullopt;
-  if (!fits(rw, scores->mask, rw.fact(scores->product->out[0]).shape())) return std::nullopt;
+  if (!mask_fits(rw, scores->mask, rw.fact(scores->product->out[0]).shape())) return std::nullopt;
   const Scaled q = unscaled_below(rw, scores->product->in[0]), k = unscaled_below(rw, scores->product->in[1]);
   const ops::Attention attention{.scale = scores->scale * q.factor * k.factor};
   Values in{with_batch(rw, q.x), with_batch(rw, inner.trans_b ? k.x : swapped(rw, k.x)), with_batch(rw, node.in[1])};

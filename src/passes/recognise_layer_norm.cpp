@@ -127,12 +127,12 @@ std::optional<Values> join_operand(Rewriter& rw, const Node& node) {
   return std::nullopt;
 }
 
-constexpr ir::RuleRow kRules[] = {{"find_norm", "Pointwise", find_norm}, {"join_operand", "Pointwise", join_operand}};
+constexpr ir::RuleRow kRecogniseLayerNormRules[] = {{"find_norm", "Pointwise", find_norm}, {"join_operand", "Pointwise", join_operand}};
 
 }  // namespace
 
 Result<bool> recognise_layer_norm(ir::Module& module, const PassCtx& ctx) {
-  return ctx.layer_norm ? ir::apply_rules(module, kRules, ctx.log) : false;
+  return ctx.layer_norm ? ir::apply_rules(module, kRecogniseLayerNormRules, ctx.log) : false;
 }
 
 }  // namespace tenon::passes

@@ -5,7 +5,7 @@
 namespace tenon::passes {
 namespace {
 
-constexpr ir::RuleRow kRules[] = {
+constexpr ir::RuleRow kSimplifyOpsRules[] = {
 #define TENON_RULE(op, rule) {#rule, #op, ops::rule},
 #include "ops/rules.def"
 #undef TENON_RULE
@@ -13,6 +13,6 @@ constexpr ir::RuleRow kRules[] = {
 
 }  // namespace
 
-Result<bool> simplify_ops(ir::Module& module, const PassCtx& ctx) { return ir::apply_rules(module, kRules, ctx.log); }
+Result<bool> simplify_ops(ir::Module& module, const PassCtx& ctx) { return ir::apply_rules(module, kSimplifyOpsRules, ctx.log); }
 
 }  // namespace tenon::passes

@@ -85,13 +85,13 @@ std::optional<Values> split_rule(Rewriter& rw, const Node& node) {
   return split(rw, node, ops::steps_of(*node.op.as<T>()));
 }
 
-constexpr ir::RuleRow kRules[] = {
+constexpr ir::RuleRow kSplitRecurrentRules[] = {
     {"split_rnn", "RNN", split_rule<ops::RNN>}, {"split_gru", "GRU", split_rule<ops::GRU>}, {"split_lstm", "LSTM", split_rule<ops::LSTM>}};
 
 }  // namespace
 
 Result<bool> split_recurrent(ir::Module& module, const PassCtx& ctx) {
-  return ctx.recurrence ? ir::apply_rules(module, kRules, ctx.log) : false;
+  return ctx.recurrence ? ir::apply_rules(module, kSplitRecurrentRules, ctx.log) : false;
 }
 
 }  // namespace tenon::passes

@@ -1,5 +1,8 @@
 #include "reference/reference.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "engine/reference_api.h"
 #include "ops/row.h"
 #include "reference/common.h"
@@ -28,6 +31,26 @@ Result<void> prepare_outputs(const Facts& facts, std::span<HostValue> out) {
   return {};
 }
 
+bool is_misaligned(const HostValue& value) {
+  if (value.kind != HostValue::Kind::tensor || value.tensor.dtype == DType::str) return false;
+  const auto align = static_cast<uintptr_t>(std::clamp(bits_of(value.tensor.dtype) / 8, 1, 8));
+  return reinterpret_cast<uintptr_t>(value.tensor.data) % align != 0;
+}
+
+/// Evaluators read elements where they lie. A constant of a mapped ONNX file may lie at any address: `call` gets a copy of such ones.
+template <class Call>
+Result<void> with_aligned(std::span<const HostValue> in, Call call) {
+  if (std::none_of(in.begin(), in.end(), is_misaligned)) return call(in);
+  std::vector<HostValue> copies(in.begin(), in.end());
+  for (HostValue& value : copies) {
+    if (!is_misaligned(value)) continue;
+    TENON_TRY(copy, Tensor::allocate(value.tensor.dtype, value.tensor.dims));
+    std::memcpy(copy.data, value.tensor.data, static_cast<size_t>(copy.bytes()));
+    value.tensor = std::move(copy);
+  }
+  return call(std::span<const HostValue>(copies));
+}
+
 Result<void> run_row(const OpRow& row, const void* attributes, std::span<const HostValue> in, std::span<HostValue> out) {
   if (row.eval) return row.eval(attributes, in, out);
   if (!row.problem) return fail(ErrorKind::unsupported, "{} has regions: it is no step of its own", row.name);
@@ -48,7 +71,7 @@ Result<void> run_row(const OpRow& row, const void* attributes, std::span<const H
 }  // namespace
 
 Result<void> run_op(const Op& op, std::span<const HostValue> in, std::span<HostValue> out) {
-  auto status = run_row(op.row(), op.attributes(), in, out);
+  auto status = with_aligned(in, [&](std::span<const HostValue> aligned) { return run_row(op.row(), op.attributes(), aligned, out); });
   if (!status.ok()) return std::move(status.error()).within(op.name());
   return status;
 }
@@ -70,7 +93,9 @@ Result<void> run(const engine::ReferenceProblem& p, std::span<const HostValue> i
 }
 
 Result<void> run(const engine::Problem& problem, std::span<const HostValue> in, std::span<HostValue> out) {
-  return std::visit([&](const auto& kind) { return run(kind, in, out); }, problem.kind);
+  return with_aligned(in, [&](std::span<const HostValue> aligned) {
+    return std::visit([&](const auto& kind) { return run(kind, aligned, out); }, problem.kind);
+  });
 }
 
 }  // namespace tenon::reference

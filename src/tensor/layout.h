@@ -9,8 +9,8 @@ struct Layout {
   int64_t pad_axis = -1;       // the dim that is padded with zeros in memory
   int64_t pad_multiple = 1;    // to a multiple of this many elements
   static constexpr std::string_view kName = "Layout";
-  static constexpr auto kFields = std::tuple{Field{1, "order", &Layout::order}, Field{2, "pad_axis", &Layout::pad_axis},
-                                             Field{3, "pad_multiple", &Layout::pad_multiple}};
+  static constexpr auto kFields =
+      Fields{Field{1, "order", &Layout::order}, Field{2, "pad_axis", &Layout::pad_axis}, Field{3, "pad_multiple", &Layout::pad_multiple}};
 };
 
 }  // namespace tenon

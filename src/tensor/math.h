@@ -12,8 +12,8 @@ struct Math {
   DType accumulator = DType::none;  // none: the widened type of the result
   bool transforms = true;           // bounded-error transforms such as Winograd
   static constexpr std::string_view kName = "Math";
-  static constexpr auto kFields = std::tuple{Field{1, "operand_rounding", &Math::operand_rounding},
-                                             Field{2, "accumulator", &Math::accumulator}, Field{3, "transforms", &Math::transforms}};
+  static constexpr auto kFields = Fields{Field{1, "operand_rounding", &Math::operand_rounding}, Field{2, "accumulator", &Math::accumulator},
+                                         Field{3, "transforms", &Math::transforms}};
 };
 
 }  // namespace tenon

@@ -14,8 +14,8 @@ struct Timing {
   std::string tactic, config, problem;  // what it is, for people
   static constexpr std::string_view kName = "Timing";
   static constexpr auto kFields =
-      std::tuple{Field{1, "device", &Timing::device}, Field{2, "kernel", &Timing::kernel}, Field{3, "us", &Timing::us},
-                 Field{4, "tactic", &Timing::tactic}, Field{5, "config", &Timing::config}, Field{6, "problem", &Timing::problem}};
+      Fields{Field{1, "device", &Timing::device}, Field{2, "kernel", &Timing::kernel}, Field{3, "us", &Timing::us},
+             Field{4, "tactic", &Timing::tactic}, Field{5, "config", &Timing::config}, Field{6, "problem", &Timing::problem}};
 };
 
 class Timings {

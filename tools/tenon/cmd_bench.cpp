@@ -13,7 +13,7 @@
 namespace tenon::cli {
 namespace {
 
-struct Options {
+struct BenchOptions {
   Source source;
   double seconds = 3, warmup = 0.3;
   int64_t iterations = 0;
@@ -65,7 +65,7 @@ Result<void> make_resident(runtime::Context& context) {
 
 /// Runs `job` for the warm-up, then for `seconds` or exactly `iterations` times. The warm-up does at least one run.
 template <class Job>
-Result<Timing> measure(const Options& options, Job job) {
+Result<Timing> measure(const BenchOptions& options, Job job) {
   const double warm_until = seconds_now() + options.warmup;
   do {
     TENON_OK(job());
@@ -96,7 +96,7 @@ void print_timing(const Timing& t) {
   say("throughput: {:.2f} runs/s ({} runs in {:.2f} s)\n", t.per_second(), t.us.size(), t.wall_seconds);
 }
 
-Result<int> bench_engine(const Options& options, bool json) {
+Result<int> bench_engine(const BenchOptions& options, bool json) {
   TENON_TRY(shapes, parse_shapes(options.source.shapes));
   double load_seconds = 0;
   TENON_TRY(engine, open_engine(options.source, &load_seconds));
@@ -146,7 +146,7 @@ Result<Chosen> choose_kernel(const engine::Problem& problem) {
   return fail(ErrorKind::unsupported, "no tactic of 'cpu' takes {}{}", engine::to_string(problem), refusals);
 }
 
-Result<int> bench_problem(const Options& options, bool json) {
+Result<int> bench_problem(const BenchOptions& options, bool json) {
   TENON_TRY(problem, parse_problem(options.source.path));
   TENON_TRY(operands, operands_of(problem));
   TENON_TRY(chosen, choose_kernel(problem));
@@ -187,7 +187,7 @@ Result<int> bench_problem(const Options& options, bool json) {
 }  // namespace
 
 void add_bench(CLI::App& app, Outcome& outcome) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BenchOptions>();
   Verb verb(app, outcome, "bench", "measure an engine, a model, or the CPU kernel of one problem",
             "tenon bench model.engine --seconds 5\n  tenon bench \"gemm m=128 n=768 k=768\"", [options, &outcome] {
               return looks_like_problem(options->source.path) ? bench_problem(*options, outcome.json)

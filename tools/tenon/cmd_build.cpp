@@ -8,12 +8,12 @@
 namespace tenon::cli {
 namespace {
 
-struct Options {
+struct BuildVerbOptions {
   Source source;
   std::string output;
 };
 
-Result<int> run(const Options& options, bool json) {
+Result<int> run_build(const BuildVerbOptions& options, bool json) {
   const std::string output =
       options.output.empty() ? std::filesystem::path(options.source.path).replace_extension(".engine").string() : options.output;
   const double start = seconds_now();
@@ -31,9 +31,9 @@ Result<int> run(const Options& options, bool json) {
 }  // namespace
 
 void add_build(CLI::App& app, Outcome& outcome) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BuildVerbOptions>();
   Verb verb(app, outcome, "build", "build an engine from an ONNX file", "tenon build model.onnx -o model.engine --shape input=1x3x224x224",
-            [options, &outcome] { return run(*options, outcome.json); });
+            [options, &outcome] { return run_build(*options, outcome.json); });
   verb.option("model", &options->source.path, "the ONNX file", {.required = true});
   verb.option("-o,--output", &options->output, "the engine file (default: the model's name, ending in .engine)");
   options->source.add_options(verb);

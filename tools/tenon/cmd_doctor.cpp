@@ -64,7 +64,7 @@ std::vector<Check> run_checks() {
   return out;
 }
 
-Result<int> run(bool json) {
+Result<int> run_doctor(bool json) {
   const Cpu cpu = read_cpu();
   const auto memory = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const unsigned cores = std::thread::hardware_concurrency();
@@ -107,7 +107,7 @@ Result<int> run(bool json) {
 
 void add_doctor(CLI::App& app, Outcome& outcome) {
   Verb(app, outcome, "doctor", "show what this machine offers and what is missing", "tenon doctor",
-       [&outcome] { return run(outcome.json); });
+       [&outcome] { return run_doctor(outcome.json); });
 }
 
 }  // namespace tenon::cli

@@ -5,7 +5,7 @@
 namespace tenon::cli {
 namespace {
 
-Result<int> run(bool json) {
+Result<int> run_env(bool json) {
   Json out = Json::array();
   for (const Knob& knob : knobs()) {
     if (json) {
@@ -24,7 +24,7 @@ Result<int> run(bool json) {
 
 void add_env(CLI::App& app, Outcome& outcome) {
   Verb(app, outcome, "env", "list the environment variables that Tenon reads, with their values", "TENON_LOG=2 tenon env",
-       [&outcome] { return run(outcome.json); });
+       [&outcome] { return run_env(outcome.json); });
 }
 
 }  // namespace tenon::cli

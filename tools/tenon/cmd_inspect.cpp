@@ -11,7 +11,7 @@
 namespace tenon::cli {
 namespace {
 
-struct Options {
+struct InspectOptions {
   std::string path, target;
   std::vector<std::string> shapes;
   bool plan = false, graph = false, memory = false, verify = false, precision = false;
@@ -66,7 +66,7 @@ struct Census {
   }
 };
 
-Result<int> inspect_model(const Options& options, bool json) {
+Result<int> inspect_model(const InspectOptions& options, bool json) {
   TENON_TRY(model, onnx::read_model_file(options.path));
   Census census;
   census.add(model, model.graph.nodes, model.opsets);
@@ -116,7 +116,7 @@ struct Memory {
   runtime::MemoryUse use;
 };
 
-Result<Memory> predict_memory(const Options& options) {
+Result<Memory> predict_memory(const InspectOptions& options) {
   runtime::LoadOptions load;
   load.target = options.target;
   TENON_TRY(engine, runtime::Engine::load_file(options.path, load));
@@ -165,7 +165,7 @@ struct Weights {
   }
 };
 
-Result<int> inspect_engine(const Options& options, ByteView bytes, const std::shared_ptr<const void>& file, bool json) {
+Result<int> inspect_engine(const InspectOptions& options, ByteView bytes, const std::shared_ptr<const void>& file, bool json) {
   TENON_TRY(sections, engine::list_sections(bytes));
   std::vector<engine::StalePlan> stale;
   TENON_TRY(image, engine::read_engine(bytes, file, {.verify_weights = options.verify}, &stale));
@@ -231,7 +231,7 @@ Result<int> inspect_engine(const Options& options, ByteView bytes, const std::sh
   return kOk;
 }
 
-Result<int> run(const Options& options, bool json) {
+Result<int> run_inspect(const InspectOptions& options, bool json) {
   TENON_TRY(file, MappedFile::open(options.path));
   if (engine::is_engine(file->bytes())) {
     auto out = inspect_engine(options, file->bytes(), file, json);
@@ -246,9 +246,10 @@ Result<int> run(const Options& options, bool json) {
 }  // namespace
 
 void add_inspect(CLI::App& app, Outcome& outcome) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<InspectOptions>();
   Verb verb(app, outcome, "inspect", "show what is in an ONNX file or an engine",
-            "tenon inspect model.engine --memory --shape input=8x3x224x224", [options, &outcome] { return run(*options, outcome.json); });
+            "tenon inspect model.engine --memory --shape input=8x3x224x224",
+            [options, &outcome] { return run_inspect(*options, outcome.json); });
   verb.option("file", &options->path, "an engine or an ONNX file", {.required = true});
   verb.option("--plan", &options->plan, "the plan: buffers, steps, kernels");
   verb.option("--graph", &options->graph, "the graph that the engine keeps");

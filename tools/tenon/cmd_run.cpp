@@ -10,7 +10,7 @@
 namespace tenon::cli {
 namespace {
 
-struct Options {
+struct RunOptions {
   Source source;
   std::vector<std::string> inputs;
   uint64_t seed = 0;
@@ -83,7 +83,7 @@ Result<void> set_input(Inputs& inputs, const std::string& text) {
   return inputs.set(index, std::move(value));
 }
 
-Result<int> run(const Options& options, bool json) {
+Result<int> run_engine(const RunOptions& options, bool json) {
   TENON_TRY(shapes, parse_shapes(options.source.shapes));
   Source source = options.source;
   source.quiet = options.quiet || json;
@@ -126,10 +126,10 @@ Result<int> run(const Options& options, bool json) {
 }  // namespace
 
 void add_run(CLI::App& app, Outcome& outcome) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RunOptions>();
   Verb verb(app, outcome, "run", "run an engine, or a model that is built in memory, and show its outputs",
             "tenon run model.engine --input image=cat.npy --save-outputs out.npz",
-            [options, &outcome] { return run(*options, outcome.json); });
+            [options, &outcome] { return run_engine(*options, outcome.json); });
   verb.option("file", &options->source.path, "an engine or an ONNX file", {.required = true});
   verb.option("--input", &options->inputs,
               "name=FILE (.npy, .npz, .pb), an .npz file, or a folder with input_0.pb …; inputs without one are random");

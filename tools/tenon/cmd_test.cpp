@@ -8,7 +8,7 @@
 namespace tenon::cli {
 namespace {
 
-struct Options {
+struct TestOptions {
   Source source;
   std::vector<std::string> folders;
   Tolerance tolerance;
@@ -38,7 +38,7 @@ std::string shown_line(const Row& row) {
               message);
 }
 
-Result<std::vector<TestCase>> collect_cases(const Options& options) {
+Result<std::vector<TestCase>> collect_cases(const TestOptions& options) {
   std::vector<TestCase> out;
   for (const std::string& folder : options.folders) {
     TENON_TRY(cases, find_cases(folder));
@@ -49,7 +49,7 @@ Result<std::vector<TestCase>> collect_cases(const Options& options) {
   return out;
 }
 
-Result<int> run(const Options& options, bool json) {
+Result<int> run_cases(const TestOptions& options, bool json) {
   TENON_TRY(cases, collect_cases(options));
   ExpectList expected;
   if (!options.list.empty()) {
@@ -102,9 +102,9 @@ Result<int> run(const Options& options, bool json) {
 }  // namespace
 
 void add_test(CLI::App& app, Outcome& outcome) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<TestOptions>();
   Verb verb(app, outcome, "test", "run models in the ONNX test layout and compare with their stored outputs",
-            "tenon test tests/models/small --target cpu", [options, &outcome] { return run(*options, outcome.json); });
+            "tenon test tests/models/small --target cpu", [options, &outcome] { return run_cases(*options, outcome.json); });
   verb.option("folders", &options->folders, "folders with model.onnx and test_data_set_0, or folders of such folders", {.required = true});
   verb.option("--rtol", &options->rtol, "relative tolerance [0.001; four units in the last place of 16-bit floats]");
   verb.option("--atol", &options->tolerance.atol, "absolute tolerance");

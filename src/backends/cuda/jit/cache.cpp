@@ -18,8 +18,8 @@ struct Entry {
   int64_t registers = 0, shared_bytes = 0, local_bytes = 0;
   static constexpr std::string_view kName = "CachedKernel";
   static constexpr auto kFields =
-      std::tuple{Field{1, "check", &Entry::check}, Field{2, "binary", &Entry::binary}, Field{3, "registers", &Entry::registers},
-                 Field{4, "shared_bytes", &Entry::shared_bytes}, Field{5, "local_bytes", &Entry::local_bytes}};
+      Fields{Field{1, "check", &Entry::check}, Field{2, "binary", &Entry::binary}, Field{3, "registers", &Entry::registers},
+             Field{4, "shared_bytes", &Entry::shared_bytes}, Field{5, "local_bytes", &Entry::local_bytes}};
 };
 
 std::string check_of(std::string_view text, std::string_view compiler) {

@@ -15,11 +15,11 @@ using engine::AttentionProblem;
 using engine::HeadsView;
 
 constexpr int64_t kMostWidth = 128;
-constexpr int64_t kSharedBytes = 110 * 1024;  // two blocks a multiprocessor
+constexpr int64_t kTwoBlocksBytes = 110 * 1024;  // two blocks a multiprocessor
 constexpr double kLog2OfE = 1.4426950408889634;
 
 /// One block's part: 16 · rows queries, and rows · parts warps (without tensor cores 16 queries and four warps).
-struct Tile {
+struct AttentionTile {
   int64_t rows = 1, parts = 4, keys = 32, stages = 2;
   int64_t queries() const { return 16 * rows; }
   int64_t step() const { return parts * keys; }
@@ -58,7 +58,7 @@ double tiles_of(const AttentionProblem& p, int64_t queries) {
 /// As kernels/attention.cuh lays rows out.
 int64_t rows_bytes(int64_t rows, int64_t columns, int64_t elem_bytes) { return rows * 16 * ((columns * elem_bytes / 16) | 1); }
 
-int64_t shared_bytes(const AttentionProblem& p, const Tile& t, bool tensor_cores) {
+int64_t shared_bytes(const AttentionProblem& p, const AttentionTile& t, bool tensor_cores) {
   const int64_t bytes = tensor_cores ? 2 : 4, to = tensor_cores ? 16 : 4;
   const int64_t d = padded(number_of(p.d), to), dv = padded(number_of(p.dv), to);
   const int64_t ring = rows_bytes(t.queries(), d, bytes) + t.stages * (rows_bytes(t.step(), d, bytes) + rows_bytes(t.step(), dv, bytes));
@@ -67,19 +67,21 @@ int64_t shared_bytes(const AttentionProblem& p, const Tile& t, bool tensor_cores
 }
 
 /// "16 queries, 4 parts of 32 keys, 2 stages": a tile as the tactic's configuration.
-std::string name_of(const Tile& t) { return strf("{} queries, {} parts of {} keys, {} stages", t.queries(), t.parts, t.keys, t.stages); }
+std::string name_of(const AttentionTile& t) {
+  return strf("{} queries, {} parts of {} keys, {} stages", t.queries(), t.parts, t.keys, t.stages);
+}
 
 /// Tiles worth measuring. First the one with most queries that leaves most multiprocessors a block: warps without rows share the keys.
-std::vector<Tile> tiles_for(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device) {
+std::vector<AttentionTile> tiles_for(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device) {
   const int64_t width = std::max(number_of(p.d), number_of(p.dv));
   const double queries = likely(p.tq, 128), keys = likely(p.tk, 128);
-  const auto staged = [&](Tile t) {
+  const auto staged = [&](AttentionTile t) {
     if (p.tk.constant() && *p.tk.constant() <= t.step()) t.stages = 1;
-    while (t.stages > 1 && shared_bytes(p, t, tensor_cores) > kSharedBytes) --t.stages;
+    while (t.stages > 1 && shared_bytes(p, t, tensor_cores) > kTwoBlocksBytes) --t.stages;
     return t;
   };
   if (!tensor_cores) return {staged({.rows = 1, .parts = 4, .keys = keys <= 32 ? 8 : 16})};
-  std::vector<Tile> out;
+  std::vector<AttentionTile> out;
   for (const auto& [rows, parts] :
        {std::pair<int64_t, int64_t>(4, 1), std::pair<int64_t, int64_t>(2, 2), std::pair<int64_t, int64_t>(1, 4)}) {
     if (rows > 1 && queries <= static_cast<double>(8 * rows)) continue;
@@ -87,12 +89,14 @@ std::vector<Tile> tiles_for(const AttentionProblem& p, bool tensor_cores, const 
     const int64_t each = rows == 4 ? (width > 64 ? 32 : 64) : rows == 2 ? 32 : few_keys ? 16 : 32;
     for (const int64_t size : {each, each == 16 ? each * 2 : each / 2}) out.push_back(staged({rows, parts, size, 2}));
   }
-  const auto fills = [&](const Tile& t) { return t.rows == 1 || tiles_of(p, t.queries()) >= 0.7 * static_cast<double>(device.units); };
+  const auto fills = [&](const AttentionTile& t) {
+    return t.rows == 1 || tiles_of(p, t.queries()) >= 0.7 * static_cast<double>(device.units);
+  };
   std::stable_partition(out.begin(), out.end(), fills);
   return out;
 }
 
-Tile choose_tile(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device) {
+AttentionTile choose_tile(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device) {
   return tiles_for(p, tensor_cores, device).front();
 }
 
@@ -125,7 +129,7 @@ engine::Verdict takes(const AttentionProblem& p) {
 }
 
 template <bool kTensorCores>
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_attention(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<AttentionProblem>();
   if (!p) return engine::no(kOtherKind);
   if (kTensorCores && p->type != DType::f16 && p->type != DType::bf16) return engine::no("wants operands of f16 or bf16");
@@ -134,9 +138,9 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
 }
 
 template <bool kTensorCores>
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_attention(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto& p = *problem.as<AttentionProblem>();
-  const Tile t = choose_tile(p, kTensorCores, device);
+  const AttentionTile t = choose_tile(p, kTensorCores, device);
   const double pairs = likely(p.batch, 1) * likely(p.heads, 12) * likely(p.tq, 128) * likely(p.tk, 128) * (p.causal ? 0.5 : 1);
   const double flops = 2 * pairs * static_cast<double>(number_of(p.d) + number_of(p.dv));
   const double rate = kTensorCores ? 0.4 * device.f16_flops_per_us : 0.3 * device.f32_flops_per_us;
@@ -175,7 +179,7 @@ std::string heads_text(KernelWriter& w, const AttentionProblem& p) {
   return out + "};\n";
 }
 
-std::string config_text(KernelWriter& w, const AttentionProblem& p, const Tile& t, bool tensor_cores) {
+std::string config_text(KernelWriter& w, const AttentionProblem& p, const AttentionTile& t, bool tensor_cores) {
   const int64_t to = tensor_cores ? 16 : 4;
   const Places at = places_of(p);
   std::string out = strf("struct Config {{\n  typedef {} T;\n", storage_type(p.type));
@@ -208,20 +212,20 @@ std::string result_row_text(KernelWriter& w, const AttentionProblem& p) {
   return out;
 }
 
-std::vector<std::string> configs(const engine::Problem& problem, const engine::DeviceFacts& device) {
+std::vector<std::string> configs_of_attention(const engine::Problem& problem, const engine::DeviceFacts& device) {
   std::vector<std::string> out;
-  for (const Tile& tile : tiles_for(*problem.as<AttentionProblem>(), true, device)) out.push_back(name_of(tile));
+  for (const AttentionTile& tile : tiles_for(*problem.as<AttentionProblem>(), true, device)) out.push_back(name_of(tile));
   return out;
 }
 
 template <bool kTensorCores>
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+Result<engine::Kernel> build_attention(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const auto& p = *problem.as<AttentionProblem>();
-  const std::vector<Tile> tiles = tiles_for(p, kTensorCores, ctx.device);
-  const auto named =
-      std::find_if(tiles.begin(), tiles.end(), [&](const Tile& tile) { return ctx.config.empty() || name_of(tile) == ctx.config; });
+  const std::vector<AttentionTile> tiles = tiles_for(p, kTensorCores, ctx.device);
+  const auto named = std::find_if(tiles.begin(), tiles.end(),
+                                  [&](const AttentionTile& tile) { return ctx.config.empty() || name_of(tile) == ctx.config; });
   if (named == tiles.end()) return fail(ErrorKind::not_found, "there is no tile '{}' for this attention", ctx.config);
-  const Tile& t = *named;
+  const AttentionTile& t = *named;
   FinishSpec finish = finish_of(p, kTensorCores);
   KernelWriter w(finish.inputs + p.epilogue.operands.size(), outputs_of(finish), p.epilogue.operands.size());
   finish.row = result_row_text(w, p);
@@ -239,7 +243,9 @@ Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCt
 
 }  // namespace
 
-tune::Tactic attention_mma() { return {"attention_mma", supports<true>, estimate_us<true>, build<true>, configs}; }
-tune::Tactic attention_f32() { return {"attention_f32", supports<false>, estimate_us<false>, build<false>}; }
+tune::Tactic attention_mma() {
+  return {"attention_mma", supports_attention<true>, estimate_attention<true>, build_attention<true>, configs_of_attention};
+}
+tune::Tactic attention_f32() { return {"attention_f32", supports_attention<false>, estimate_attention<false>, build_attention<false>}; }
 
 }  // namespace tenon::cuda

@@ -36,7 +36,7 @@ ProductSpec spec_of(const ConvProblem& p, bool tensor_cores) {
 }
 
 template <bool kTensorCores>
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_conv(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<ConvProblem>();
   if (!p) return engine::no(kOtherKind);
   if (kTensorCores && !is_16_bit_float(p->x)) return engine::no("wants operands of f16 or bf16");
@@ -48,13 +48,13 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
 }
 
 template <bool kTensorCores>
-double estimate(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_conv(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const ProductSpec spec = spec_of(*problem.as<ConvProblem>(), kTensorCores);
   return product_us(spec, device);
 }
 
 template <bool kTensorCores>
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+Result<engine::Kernel> build_conv(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const ConvProblem& p = *problem.as<ConvProblem>();
   ProductSpec spec = spec_of(p, kTensorCores);
   KernelWriter w(spec.inputs, outputs_of(spec.finish), p.epilogue.operands.size());
@@ -65,13 +65,13 @@ Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCt
 }
 
 template <bool kTensorCores>
-std::vector<std::string> configs(const engine::Problem& problem, const engine::DeviceFacts& device) {
+std::vector<std::string> configs_of_conv(const engine::Problem& problem, const engine::DeviceFacts& device) {
   return product_configs(spec_of(*problem.as<ConvProblem>(), kTensorCores), device);
 }
 
 }  // namespace
 
-tune::Tactic conv_mma() { return {"conv_mma", supports<true>, estimate<true>, build<true>, configs<true>}; }
-tune::Tactic conv_f32() { return {"conv_f32", supports<false>, estimate<false>, build<false>, configs<false>}; }
+tune::Tactic conv_mma() { return {"conv_mma", supports_conv<true>, estimate_conv<true>, build_conv<true>, configs_of_conv<true>}; }
+tune::Tactic conv_f32() { return {"conv_f32", supports_conv<false>, estimate_conv<false>, build_conv<false>, configs_of_conv<false>}; }
 
 }  // namespace tenon::cuda

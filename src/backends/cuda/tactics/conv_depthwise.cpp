@@ -14,7 +14,7 @@ namespace {
 
 using engine::ConvProblem;
 
-constexpr int64_t kMostTaps = 49;
+constexpr int64_t kMostDepthwiseTaps = 49;
 
 /// Sizes of the last two spatial dims; one spatial dim is a plane of one row.
 struct Plane {
@@ -34,14 +34,14 @@ Plane plane_of(const ConvProblem& p) {
 int64_t taps_of(const Plane& g) { return g.kernel_y * g.kernel_x; }
 int64_t channels_each(const ConvProblem& p) { return p.x == DType::f32 ? 4 : 8; }
 
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_conv_depthwise(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<ConvProblem>();
   if (!p) return engine::no(kOtherKind);
   if (const engine::Verdict verdict = takes_conv(*p); !verdict.ok) return verdict;
   if (p->transposed || Dim(p->groups) != p->c) return engine::no("wants one channel a group");
   if (p->in_spatial.size() > 2) return engine::no("wants one or two spatial dims");
   const Plane g = plane_of(*p);
-  if (taps_of(g) > kMostTaps) return engine::no("has at most 49 weights a channel");
+  if (taps_of(g) > kMostDepthwiseTaps) return engine::no("has at most 49 weights a channel");
   if (p->channels_last && p->m != p->c) return engine::no("channels last, it wants as many results as channels");
   if (p->channels_last && *p->c.constant() % channels_each(*p) != 0) return engine::no("channels last, it wants them in whole vectors");
   return takes_finish(finish_of(*p));
@@ -83,7 +83,7 @@ std::vector<int64_t> outputs_each(const ConvProblem& p, const engine::DeviceFact
 
 std::string config_of(int64_t outputs) { return strf("outputs {}", outputs); }
 
-std::vector<std::string> configs(const engine::Problem& problem, const engine::DeviceFacts& device) {
+std::vector<std::string> configs_of_conv_depthwise(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const ConvProblem& p = *problem.as<ConvProblem>();
   if (!p.channels_last) return {""};
   std::vector<std::string> out;
@@ -136,7 +136,7 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
 }
 
 Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx& ctx) {
-  constexpr int64_t kThreads = 128, kEach = 4;
+  constexpr int64_t kConvDepthwiseThreads = 128, kEach = 4;
   const Plane g = plane_of(p);
   const int64_t taps = taps_of(g), m = *p.m.constant(), c = *p.c.constant();
   FinishSpec finish = finish_of(p);
@@ -145,9 +145,9 @@ Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx
   finish.columns = strf("(at_column / {} + 1) * {}", int_size(w, g.out_x), int_size(w, g.out_x));
   w.raw_top(std::string(kVectors) + finish_text(w, finish));
   const std::string_view type = storage_type(p.x);
-  const Dim across = blocks(g.out_x, kEach), each_plane = blocks(g.out_y * across, kThreads);
+  const Dim across = blocks(g.out_x, kEach), each_plane = blocks(g.out_y * across, kConvDepthwiseThreads);
   w.line("const int plane = int(blockIdx.x) / {}, m = plane % {};", int_size(w, each_plane), m);
-  w.line("const int place = int(blockIdx.x) % {} * {} + int(threadIdx.x);", int_size(w, each_plane), kThreads);
+  w.line("const int place = int(blockIdx.x) % {} * {} + int(threadIdx.x);", int_size(w, each_plane), kConvDepthwiseThreads);
   w.line("trigger(); wait();");
   w.line("if (place >= {}) return;", int_size(w, g.out_y * across));
   w.line("float weights[{}];", taps);
@@ -162,15 +162,17 @@ Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx
   w.line("Finish::store(p, 0, plane, oy * {} + first, v);", int_size(w, g.out_x));
   const Dim grid = p.n * p.m * each_plane;
   const bool resident = grid.constant() && *grid.constant() <= 4 * ctx.device.units;
-  return w.finish(ctx, {.grid = {grid}, .threads = kThreads, .mode = resident ? engine::LaunchMode::dependent : engine::LaunchMode::plain});
+  return w.finish(
+      ctx,
+      {.grid = {grid}, .threads = kConvDepthwiseThreads, .mode = resident ? engine::LaunchMode::dependent : engine::LaunchMode::plain});
 }
 
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+Result<engine::Kernel> build_conv_depthwise(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const ConvProblem& p = *problem.as<ConvProblem>();
   return p.channels_last ? channels_last(p, ctx) : channels_first(p, ctx);
 }
 
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_conv_depthwise(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const ConvProblem& p = *problem.as<ConvProblem>();
   const Plane g = plane_of(p);
   const double elems = guess(p.n * p.c * g.in_y * g.in_x) + guess(p.n * p.m * g.out_y * g.out_x);
@@ -180,6 +182,8 @@ double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& de
 
 }  // namespace
 
-tune::Tactic conv_depthwise() { return {"conv_depthwise", supports, estimate_us, build, configs}; }
+tune::Tactic conv_depthwise() {
+  return {"conv_depthwise", supports_conv_depthwise, estimate_conv_depthwise, build_conv_depthwise, configs_of_conv_depthwise};
+}
 
 }  // namespace tenon::cuda

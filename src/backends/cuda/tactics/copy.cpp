@@ -10,9 +10,9 @@ namespace {
 
 using engine::CopyProblem;
 
-constexpr int64_t kThreads = 256, kTile = 32;
+constexpr int64_t kCopyThreads = 256, kTile = 32;
 
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_copy(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<CopyProblem>();
   if (!p) return engine::no(kOtherKind);
   if (!p->shape.has_rank() || p->strides.size() != p->shape.dims().size()) return engine::no("the rank is not known");
@@ -20,7 +20,7 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
   return {};
 }
 
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_copy(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto& p = *problem.as<CopyProblem>();
   return memory_us(2 * bytes_of(p.shape, p.type), device);
 }
@@ -111,30 +111,30 @@ engine::Kernel transpose(Move& move, size_t runs, const tune::BuildCtx& ctx) {
          kTile);
   w.line("trigger(); wait();");
   w.raw("#pragma unroll\n");
-  w.line("for (u32 l = y; l < {}; l += {})", kTile, kThreads / kTile);
+  w.line("for (u32 l = y; l < {}; l += {})", kTile, kCopyThreads / kTile);
   w.line("  if (x < left_j && l < left_l) tile[l][x] = from[x + i64(l) * ({})];", w.size(move.stride(last).step));
   w.line("__syncthreads();  // for the whole tile");
   w.raw("#pragma unroll\n");
-  w.line("for (u32 j = y; j < {}; j += {})", kTile, kThreads / kTile);
+  w.line("for (u32 j = y; j < {}; j += {})", kTile, kCopyThreads / kTile);
   w.line("  if (x < left_l && j < left_j) to[x + i64(j) * ({})] = tile[x][j];", w.size(dense[runs]));
   const Dim some = max(grid, Dim(1));
-  return w.finish(ctx, {.grid = {some}, .threads = kThreads, .mode = mode_of(ctx, some)});
+  return w.finish(ctx, {.grid = {some}, .threads = kCopyThreads, .mode = mode_of(ctx, some)});
 }
 
 engine::Kernel gather(Move& move, const tune::BuildCtx& ctx) {
   KernelWriter w(1, 1);
   const Dim count = move.walk.elems();
   const int64_t number = count.constant().value_or(INT32_MAX);
-  const int64_t each = move.bytes >= 16 || number < 8 * ctx.device.units * kThreads ? 1 : 4;
+  const int64_t each = move.bytes >= 16 || number < 8 * ctx.device.units * kCopyThreads ? 1 : 4;
   const std::string_view type = bytes_type(move.bytes), index = index_type(count);
-  w.line("const {} first = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kThreads * each);
+  w.line("const {} first = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kCopyThreads * each);
   w.line("trigger(); wait();");
   w.line("{} x[{}];", type, each);
   const std::string size = w.size(count);
   const auto loop = [&](const std::string& body) {
     w.raw("#pragma unroll\n");
     w.line("for (int u = 0; u < {}; ++u) {{", each);
-    w.line("const {} i = first + u * {};", index, kThreads);
+    w.line("const {} i = first + u * {};", index, kCopyThreads);
     w.line("if (i < {}) {{", size);
     w.raw(body);
     w.line("}}}}");
@@ -143,11 +143,11 @@ engine::Kernel gather(Move& move, const tune::BuildCtx& ctx) {
   loop(split +
        strf("  x[u] = static_cast<const {}*>(p.in0)[({}) + {}];\n", type, w.size(move.offset), offset_text(w, move.walk.operands[0], "c")));
   loop(strf("  static_cast<{}*>(p.out0)[i] = x[u];\n", type));
-  const Dim grid = some_blocks(count, kThreads * each);
-  return w.finish(ctx, {.grid = {grid}, .threads = kThreads, .mode = mode_of(ctx, grid)});
+  const Dim grid = some_blocks(count, kCopyThreads * each);
+  return w.finish(ctx, {.grid = {grid}, .threads = kCopyThreads, .mode = mode_of(ctx, grid)});
 }
 
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+Result<engine::Kernel> build_copy(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   Move move = move_of(*problem.as<CopyProblem>());
   if (const auto runs = transposed_dim(move)) return transpose(move, *runs, ctx);
   return gather(move, ctx);
@@ -155,6 +155,6 @@ Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCt
 
 }  // namespace
 
-tune::Tactic copy() { return {"copy", supports, estimate_us, build}; }
+tune::Tactic copy() { return {"copy", supports_copy, estimate_copy, build_copy}; }
 
 }  // namespace tenon::cuda

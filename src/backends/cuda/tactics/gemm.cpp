@@ -68,7 +68,7 @@ std::string source_text(KernelWriter& w, const GemmProblem& p, bool is_a) {
   return out + "};\n";
 }
 
-Result<engine::Kernel> build(const GemmProblem& original, bool tensor_cores, const tune::BuildCtx& ctx) {
+Result<engine::Kernel> build_gemm(const GemmProblem& original, bool tensor_cores, const tune::BuildCtx& ctx) {
   const GemmProblem p = folded(original);
   ProductSpec spec = spec_of(p, original, tensor_cores);
   KernelWriter w(spec.inputs, outputs_of(spec.finish), p.epilogue.operands.size());
@@ -79,7 +79,7 @@ Result<engine::Kernel> build(const GemmProblem& original, bool tensor_cores, con
 }
 
 template <bool kTensorCores>
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_gemm(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<GemmProblem>();
   if (!p) return engine::no(kOtherKind);
   if (kTensorCores && !is_16_bit_float(p->a)) return engine::no("wants operands of f16 or bf16");
@@ -88,7 +88,7 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
 }
 
 template <bool kTensorCores>
-double estimate(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_gemm(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const GemmProblem& original = *problem.as<GemmProblem>();
   const ProductSpec spec = spec_of(folded(original), original, kTensorCores);
   return product_us(spec, device);
@@ -96,18 +96,18 @@ double estimate(const engine::Problem& problem, const engine::DeviceFacts& devic
 
 template <bool kTensorCores>
 Result<engine::Kernel> build_kernel(const engine::Problem& problem, const tune::BuildCtx& ctx) {
-  return build(*problem.as<GemmProblem>(), kTensorCores, ctx);
+  return build_gemm(*problem.as<GemmProblem>(), kTensorCores, ctx);
 }
 
 template <bool kTensorCores>
-std::vector<std::string> configs(const engine::Problem& problem, const engine::DeviceFacts& device) {
+std::vector<std::string> configs_of_gemm(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const GemmProblem& original = *problem.as<GemmProblem>();
   return product_configs(spec_of(folded(original), original, kTensorCores), device);
 }
 
 }  // namespace
 
-tune::Tactic gemm_mma() { return {"gemm_mma", supports<true>, estimate<true>, build_kernel<true>, configs<true>}; }
-tune::Tactic gemm_f32() { return {"gemm_f32", supports<false>, estimate<false>, build_kernel<false>, configs<false>}; }
+tune::Tactic gemm_mma() { return {"gemm_mma", supports_gemm<true>, estimate_gemm<true>, build_kernel<true>, configs_of_gemm<true>}; }
+tune::Tactic gemm_f32() { return {"gemm_f32", supports_gemm<false>, estimate_gemm<false>, build_kernel<false>, configs_of_gemm<false>}; }
 
 }  // namespace tenon::cuda

@@ -14,10 +14,10 @@ using engine::IndexProblem;
 using engine::IndexTerm;
 using engine::Outside;
 
-constexpr int64_t kThreads = 256;
+constexpr int64_t kIndexThreads = 256;
 constexpr size_t kMostPieces = 256;  // each is a pointer among 4 KB of arguments
 
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_index(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<IndexProblem>();
   if (!p) return engine::no(kOtherKind);
   if (!p->shape.has_rank() || p->pieces.empty()) return engine::no("the rank is not known");
@@ -26,7 +26,7 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
   return {};
 }
 
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_index(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto& p = *problem.as<IndexProblem>();
   return memory_us(2 * bytes_of(p.shape, p.type), device);
 }
@@ -95,9 +95,9 @@ class IndexText {
   engine::Kernel build(const tune::BuildCtx& ctx) {
     const Dim count = p_.shape.elems();
     const int64_t number = count.constant().value_or(INT32_MAX);
-    const int64_t each = bytes_ >= 16 || number < 8 * ctx.device.units * kThreads ? 1 : 4;
+    const int64_t each = bytes_ >= 16 || number < 8 * ctx.device.units * kIndexThreads ? 1 : 4;
     const std::string_view type = moved_type(bytes_), index = index_type(count);
-    w_.line("const {} first = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kThreads * each);
+    w_.line("const {} first = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kIndexThreads * each);
     w_.line("trigger(); wait();");
     if (p_.fill >= 0) {
       w_.line("const {} fill = *static_cast<const {}*>(p.in{});", type, type, p_.fill);
@@ -109,7 +109,7 @@ class IndexText {
     const auto loop = [&](const std::string& body) {
       w_.raw("#pragma unroll\n");
       w_.line("for (int u = 0; u < {}; ++u) {{", each);
-      w_.line("const {} i = first + u * {};", index, kThreads);
+      w_.line("const {} i = first + u * {};", index, kIndexThreads);
       w_.line("if (i < {}) {{", size);
       w_.raw(body);
       w_.line("}}}}");
@@ -119,8 +119,8 @@ class IndexText {
     for (size_t k = 0; k < p_.pieces.size(); ++k) body += piece_text(k);
     loop(body + "  x[u] = from ? *from : fill;\n");
     loop(strf("  static_cast<{}*>(p.out0)[i] = x[u];\n", type));
-    const Dim grid = some_blocks(count, kThreads * each);
-    return w_.finish(ctx, {.grid = {grid}, .threads = kThreads, .mode = mode_of(ctx, grid)});
+    const Dim grid = some_blocks(count, kIndexThreads * each);
+    return w_.finish(ctx, {.grid = {grid}, .threads = kIndexThreads, .mode = mode_of(ctx, grid)});
   }
 
  private:
@@ -184,7 +184,7 @@ class IndexText {
   int64_t bytes_;
 };
 
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+Result<engine::Kernel> build_index(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const auto& p = *problem.as<IndexProblem>();
   int64_t last = p.fill;
   for (const IndexPiece& piece : p.pieces) {
@@ -200,6 +200,6 @@ Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCt
 
 }  // namespace
 
-tune::Tactic index() { return {"index", supports, estimate_us, build}; }
+tune::Tactic index() { return {"index", supports_index, estimate_index, build_index}; }
 
 }  // namespace tenon::cuda

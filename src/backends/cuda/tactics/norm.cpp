@@ -16,7 +16,7 @@ using engine::NormProblem;
 
 bool has_moments(const NormProblem& p) { return p.kind == NormKind::layer || p.kind == NormKind::rms; }
 
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_norm(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<NormProblem>();
   if (!p) return engine::no(kOtherKind);
   if (!p->shape.has_rank()) return engine::no("the rank is not known");
@@ -25,7 +25,7 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
   return takes_epilogue(p->epilogue);
 }
 
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_norm(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto& p = *problem.as<NormProblem>();
   return memory_us(2 * bytes_of(p.shape, p.type), device) + 1;
 }
@@ -47,9 +47,9 @@ Operands operands_of(const NormProblem& p, const tune::BuildCtx& ctx) {
   return out;
 }
 
-class Text {
+class NormText {
  public:
-  Text(const NormProblem& p, const tune::BuildCtx& ctx)
+  NormText(const NormProblem& p, const tune::BuildCtx& ctx)
       : p_(p), ctx_(ctx), at_(operands_of(p, ctx)), w_(at_.inputs, at_.outputs), type_(storage_type(p.type)), sum_(compute_type(p.type)) {
     const auto& dims = p.shape.dims();
     const auto part = [&](int64_t first, int64_t last) {
@@ -237,12 +237,12 @@ class Text {
   Team team_;
 };
 
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
-  return Text(*problem.as<NormProblem>(), ctx).build();
+Result<engine::Kernel> build_norm(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+  return NormText(*problem.as<NormProblem>(), ctx).build();
 }
 
 }  // namespace
 
-tune::Tactic norm() { return {"norm", supports, estimate_us, build}; }
+tune::Tactic norm() { return {"norm", supports_norm, estimate_norm, build_norm}; }
 
 }  // namespace tenon::cuda

@@ -11,9 +11,9 @@ namespace {
 
 using engine::PointwiseProblem;
 
-constexpr int64_t kThreads = 256;
+constexpr int64_t kPointwiseThreads = 256;
 
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_pointwise(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<PointwiseProblem>();
   if (!p) return engine::no(kOtherKind);
   if (!p->out.has_rank()) return engine::no("the rank is not known");
@@ -23,7 +23,7 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
   return {};
 }
 
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_pointwise(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto& p = *problem.as<PointwiseProblem>();
   double bytes = 0;
   for (const ExprNode& node : p.expr.nodes)
@@ -67,9 +67,9 @@ int64_t vector_width(const PointwiseProblem& p, const Walk& walk, const std::vec
   return walk.dims.empty() ? 1 : width;
 }
 
-class Text {
+class PointwiseText {
  public:
-  explicit Text(const PointwiseProblem& p) : p_(p), w_(p.in.size(), p.expr.results.size()) {
+  explicit PointwiseText(const PointwiseProblem& p) : p_(p), w_(p.in.size(), p.expr.results.size()) {
     std::vector<Shape> shapes;
     for (const ExprNode& node : p.expr.nodes) {
       const auto index = static_cast<size_t>(node.input);
@@ -92,7 +92,7 @@ class Text {
     const bool whole = exact_div(count_, Dim(width_)).has_value();
     const int64_t each = vectors_each(ctx, vectors);
     const std::string_view index = index_type(count_);
-    w_.line("const {} first = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kThreads * each);
+    w_.line("const {} first = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kPointwiseThreads * each);
     w_.line("trigger(); wait();");
     for (size_t k = 0; k < inputs_.size(); ++k)
       if (inputs_[k].scalar)
@@ -104,8 +104,8 @@ class Text {
     loop(each, full, body);
     loop(each, full, work);
     if (!whole) tail(full);
-    const Dim grid = some_blocks(vectors, kThreads * each);
-    return w_.finish(ctx, {.grid = {grid}, .threads = kThreads, .mode = mode_of(ctx, grid)});
+    const Dim grid = some_blocks(vectors, kPointwiseThreads * each);
+    return w_.finish(ctx, {.grid = {grid}, .threads = kPointwiseThreads, .mode = mode_of(ctx, grid)});
   }
 
  private:
@@ -115,7 +115,7 @@ class Text {
     for (const Input& in : inputs_)
       if (!in.scalar) bytes = std::max(bytes, (in.repeats ? 1 : width_) * bits_of(in.type) / 8);
     const int64_t number = vectors.constant().value_or(INT32_MAX);
-    return bytes >= 16 || bytes == 0 || number < 8 * ctx.device.units * kThreads ? 1 : 4;
+    return bytes >= 16 || bytes == 0 || number < 8 * ctx.device.units * kPointwiseThreads ? 1 : 4;
   }
 
   std::string load_text(size_t k, int64_t width, const std::string& at) {
@@ -125,7 +125,7 @@ class Text {
   void loop(int64_t each, const std::string& full, const std::string& body) {
     w_.raw("#pragma unroll\n");
     w_.line("for (int u = 0; u < {}; ++u) {{", each);
-    w_.line("const {} i = first + u * {};", index_type(count_), kThreads);
+    w_.line("const {} i = first + u * {};", index_type(count_), kPointwiseThreads);
     w_.line("if (i < {}) {{", full);
     w_.raw(body);
     w_.line("}}}}");
@@ -188,12 +188,12 @@ class Text {
   Dim count_;
 };
 
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
-  return Text(*problem.as<PointwiseProblem>()).build(ctx);
+Result<engine::Kernel> build_pointwise(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+  return PointwiseText(*problem.as<PointwiseProblem>()).build(ctx);
 }
 
 }  // namespace
 
-tune::Tactic pointwise() { return {"pointwise", supports, estimate_us, build}; }
+tune::Tactic pointwise() { return {"pointwise", supports_pointwise, estimate_pointwise, build_pointwise}; }
 
 }  // namespace tenon::cuda

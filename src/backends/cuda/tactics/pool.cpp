@@ -11,9 +11,9 @@ namespace {
 using engine::PoolKind;
 using engine::PoolProblem;
 
-constexpr int64_t kThreads = 256, kUnrolledTaps = 32;
+constexpr int64_t kPoolThreads = 256, kUnrolledTaps = 32;
 
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_pool(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<PoolProblem>();
   if (!p) return engine::no(kOtherKind);
   const size_t rank = p->in_spatial.size();
@@ -48,15 +48,15 @@ Layout layout_of(const PoolProblem& p) {
   return out;
 }
 
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_pool(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto& p = *problem.as<PoolProblem>();
   const Layout layout = layout_of(p);
   return memory_us(bytes_of(layout.in, p.type) + bytes_of(layout.out, p.type) * (1 + taps_of(p) / 8), device);
 }
 
-class Text {
+class PoolText {
  public:
-  Text(const PoolProblem& p, const tune::BuildCtx& ctx)
+  PoolText(const PoolProblem& p, const tune::BuildCtx& ctx)
       : p_(p),
         ctx_(ctx),
         layout_(layout_of(p)),
@@ -81,7 +81,7 @@ class Text {
     const Dim count = layout_.out.elems();
     const std::string_view index = index_type(count);
     if (p_.kind == PoolKind::average) w_.raw_top(kTaps);
-    w_.line("const {} o = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kThreads);
+    w_.line("const {} o = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kPoolThreads);
     w_.line("trigger(); wait();");
     w_.line("if (o >= {}) return;", w_.size(count));
     w_.raw(split_text(w_, layout_.out.dims(), "o", "c"));
@@ -91,8 +91,8 @@ class Text {
     const std::string value = p_.kind == PoolKind::max ? most() : p_.kind == PoolKind::average ? average() : norm();
     ResultText result(w_, p_.epilogue, 1, p_.type, layout_.out, {{0, layout_.out.dims().size(), "o"}});
     w_.raw(result.store(value, "o"));
-    const Dim grid = some_blocks(count, kThreads);
-    return w_.finish(ctx_, {.grid = {grid}, .threads = kThreads, .mode = mode_of(ctx_, grid)});
+    const Dim grid = some_blocks(count, kPoolThreads);
+    return w_.finish(ctx_, {.grid = {grid}, .threads = kPoolThreads, .mode = mode_of(ctx_, grid)});
   }
 
  private:
@@ -188,12 +188,12 @@ class Text {
   std::vector<Dim> steps_;  // of the input, elements
 };
 
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
-  return Text(*problem.as<PoolProblem>(), ctx).build();
+Result<engine::Kernel> build_pool(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+  return PoolText(*problem.as<PoolProblem>(), ctx).build();
 }
 
 }  // namespace
 
-tune::Tactic pool() { return {"pool", supports, estimate_us, build}; }
+tune::Tactic pool() { return {"pool", supports_pool, estimate_pool, build_pool}; }
 
 }  // namespace tenon::cuda

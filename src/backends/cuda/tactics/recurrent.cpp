@@ -51,7 +51,7 @@ Spread spread_of(const RecurrentProblem& p, const engine::DeviceFacts& device) {
   return s;
 }
 
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts& device) {
+engine::Verdict supports_recurrent(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto* p = problem.as<RecurrentProblem>();
   if (!p) return engine::no(kOtherKind);
   if (p->type != DType::f32 && !is_16_bit_float(p->type)) return engine::no("wants floats of 16 or 32 bits");
@@ -66,7 +66,7 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
   return {};
 }
 
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_recurrent(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto& p = *problem.as<RecurrentProblem>();
   const Spread s = spread_of(p, device);
   const auto seq = static_cast<double>(p.seq.constant().value_or(100)), batch = static_cast<double>(p.batch.constant().value_or(1));
@@ -204,7 +204,7 @@ class ConfigText {
   std::string out_;
 };
 
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+Result<engine::Kernel> build_recurrent(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const auto& p = *problem.as<RecurrentProblem>();
   const Spread s = spread_of(p, ctx.device);
   const size_t inputs = 2U + p.has_bias + p.has_lengths + p.has_h + p.has_c + p.has_peepholes;
@@ -224,6 +224,6 @@ Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCt
 
 }  // namespace
 
-tune::Tactic recurrent() { return {"recurrent", supports, estimate_us, build}; }
+tune::Tactic recurrent() { return {"recurrent", supports_recurrent, estimate_recurrent, build_recurrent}; }
 
 }  // namespace tenon::cuda

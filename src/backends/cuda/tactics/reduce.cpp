@@ -16,7 +16,7 @@ using engine::ReduceProblem;
 bool gives_index(ReduceKind kind) { return kind == ReduceKind::arg_max || kind == ReduceKind::arg_min; }
 DType result_type(const ReduceProblem& p) { return gives_index(p.kind) && is_float(p.out) ? DType::i64 : p.out; }
 
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_reduce(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<ReduceProblem>();
   if (!p) return engine::no(kOtherKind);
   if (!p->shape.has_rank()) return engine::no("the rank is not known");
@@ -29,14 +29,14 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
   return takes_epilogue(p->epilogue);
 }
 
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_reduce(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto& p = *problem.as<ReduceProblem>();
   return memory_us(bytes_of(p.shape, p.in), device) + 1;
 }
 
-class Text {
+class ReduceText {
  public:
-  Text(const ReduceProblem& p, const tune::BuildCtx& ctx)
+  ReduceText(const ReduceProblem& p, const tune::BuildCtx& ctx)
       : p_(p),
         ctx_(ctx),
         w_(1 + p.epilogue.operands.size(), std::max<size_t>(1, p.epilogue.expr.results.size()), p.epilogue.operands.size()) {
@@ -199,12 +199,12 @@ class Text {
   std::string_view sum_;  // the type of sums
 };
 
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
-  return Text(*problem.as<ReduceProblem>(), ctx).build();
+Result<engine::Kernel> build_reduce(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+  return ReduceText(*problem.as<ReduceProblem>(), ctx).build();
 }
 
 }  // namespace
 
-tune::Tactic reduce() { return {"reduce", supports, estimate_us, build}; }
+tune::Tactic reduce() { return {"reduce", supports_reduce, estimate_reduce, build_reduce}; }
 
 }  // namespace tenon::cuda

@@ -13,7 +13,7 @@ using engine::CoordinateTransform;
 using engine::ResizeMode;
 using engine::ResizeProblem;
 
-constexpr int64_t kThreads = 256, kMostTaps = 64;
+constexpr int64_t kResizeThreads = 256, kMostResizeTaps = 64;
 
 bool crops(const ResizeProblem& p) { return p.coordinate_transform == CoordinateTransform::tf_crop_and_resize; }
 
@@ -26,7 +26,7 @@ bool keeps(const ResizeProblem& p, size_t d) {
 
 int64_t taps_of(const ResizeProblem& p) { return p.mode == ResizeMode::nearest ? 1 : p.mode == ResizeMode::linear ? 2 : 4; }
 
-engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFacts&) {
+engine::Verdict supports_resize(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<ResizeProblem>();
   if (!p) return engine::no(kOtherKind);
   const size_t rank = p->scales.size();
@@ -41,12 +41,12 @@ engine::Verdict supports(const engine::Problem& problem, const engine::DeviceFac
   for (size_t d = 0; d < rank; ++d) {
     if (keeps(*p, d)) continue;
     taps *= taps_of(*p);
-    if (taps > kMostTaps) return engine::no("too many dims change");
+    if (taps > kMostResizeTaps) return engine::no("too many dims change");
   }
   return {};
 }
 
-double estimate_us(const engine::Problem& problem, const engine::DeviceFacts& device) {
+double estimate_resize(const engine::Problem& problem, const engine::DeviceFacts& device) {
   const auto& p = *problem.as<ResizeProblem>();
   return memory_us(bytes_of(p.in, p.type) + bytes_of(p.out, p.type), device);
 }
@@ -79,7 +79,7 @@ class ResizeText {
     std::vector<Dim> dims;
     for (const Axis& axis : axes_) dims.push_back(axis.out);
     const Dim count = Shape(dims).elems();
-    w_.line("const {} i = {}(blockIdx.x) * {} + threadIdx.x;", index_type(count), index_type(count), kThreads);
+    w_.line("const {} i = {}(blockIdx.x) * {} + threadIdx.x;", index_type(count), index_type(count), kResizeThreads);
     w_.line("trigger(); wait();");
     w_.line("if (i >= {}) return;", w_.size(count));
     w_.raw(split_text(w_, dims, "i", "c"));
@@ -99,8 +99,8 @@ class ResizeText {
     } else {
       interpolate(base);
     }
-    const Dim grid = some_blocks(count, kThreads);
-    return w_.finish(ctx, {.grid = {grid}, .threads = kThreads, .mode = mode_of(ctx, grid)});
+    const Dim grid = some_blocks(count, kResizeThreads);
+    return w_.finish(ctx, {.grid = {grid}, .threads = kResizeThreads, .mode = mode_of(ctx, grid)});
   }
 
  private:
@@ -177,12 +177,12 @@ class ResizeText {
   int64_t width_ = 1, bytes_ = 1;
 };
 
-Result<engine::Kernel> build(const engine::Problem& problem, const tune::BuildCtx& ctx) {
+Result<engine::Kernel> build_resize(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   return ResizeText(*problem.as<ResizeProblem>()).build(ctx);
 }
 
 }  // namespace
 
-tune::Tactic resize() { return {"resize", supports, estimate_us, build}; }
+tune::Tactic resize() { return {"resize", supports_resize, estimate_resize, build_resize}; }
 
 }  // namespace tenon::cuda
