@@ -36,6 +36,8 @@ struct CodeLaunch {
 /// Of devices that run code modules of the file. Launches between begin_capture() and end_capture() become a graph, which replay()
 /// launches as a whole with the addresses that they had.
 struct CodeApi {
+  /// The device of this machine, as its driver names it; empty: there is none.
+  std::string (*card)();
   Result<void*> (*load)(void* queue, ByteView binary);
   void (*unload)(void* queue, void* module);
   Result<void*> (*function)(void* queue, void* module, const CodeRef& code);

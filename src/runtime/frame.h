@@ -43,6 +43,8 @@ class Frame {
   /// an absent value receives one that this frame or the caller's copies own. Without `wait` devices may still be at work on return.
   Result<void> run(const WeightSet& weights, std::span<const HostValue> inputs, const DimValues& outer, std::vector<HostValue>& outputs,
                    bool wait = true);
+  /// Ends runs after so many steps; negative: never.
+  void stop_after(int64_t steps);
   /// Values of the body's symbols from the inputs' dims; errors name the input.
   Result<DimValues> bind_inputs(std::span<const HostValue> inputs, const DimValues& outer) const;
   /// Places the buffers whose sizes follow from `values` alone, without running.
@@ -55,6 +57,8 @@ class Frame {
   struct ShapePlan;    // all segments for one set of input shapes
 
   void find_stages();
+  void find_results();
+  void redirect_results(int64_t stage);
   Result<ShapePlan*> shape_plan();
   std::vector<int64_t> key_of(int64_t stage) const;
   Result<void> place_stage(ShapePlan& shapes, int64_t stage);
@@ -68,7 +72,7 @@ class Frame {
   Result<void> reserve_scratch(const SegmentPlan& plan);
   void find_runs(SegmentPlan& plan) const;
   void drop_graphs(SegmentPlan& plan);
-  Result<void> run_code(SegmentPlan& plan, CodeRun& run);
+  Result<void> run_code(SegmentPlan& plan, CodeRun& run, size_t end);
   Result<void> launch_code(StepCall& call, bool after_code);
   Result<void> launch_checked(StepCall& call);
   std::vector<const void*> addresses() const;
@@ -99,6 +103,10 @@ class Frame {
   std::vector<int64_t> set_of_, sets_;                                   // alias set of each buffer; the buffers that lead one
   std::map<int64_t, Chunk> scratch_;                                     // of each space: what one step at a time may overwrite
   std::map<std::pair<const engine::Workspace*, int64_t>, Chunk> owned_;  // workspaces that keep their contents: (row, space)
+  struct ResultCopy {
+    int64_t from = -1, output = -1;
+  };
+  std::vector<ResultCopy> results_;                      // buffers that a step copies to an output, as they are
   std::vector<std::byte*> redirects_;                    // of each buffer: memory of the caller's that stands in for it in this run
   std::map<std::pair<int64_t, int64_t>, Chunk> chunks_;  // (stage, space)
   std::deque<std::pair<std::vector<int64_t>, std::unique_ptr<ShapePlan>>> shapes_;  // most recent first
@@ -106,6 +114,7 @@ class Frame {
   DimValues values_;
   std::vector<HostValue> stored_;  // inputs, outputs and slots, by buffer
   std::vector<HostValue> kept_outputs_;
+  int64_t step_limit_ = -1, steps_left_ = 0;
   std::map<const engine::Body*, std::unique_ptr<Frame>> children_;
 };
 

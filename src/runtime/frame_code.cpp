@@ -183,7 +183,14 @@ Result<void> Frame::launch_checked(StepCall& call) {
   return same;
 }
 
-Result<void> Frame::run_code(SegmentPlan& plan, CodeRun& run) {
+void Frame::stop_after(int64_t steps) {
+  step_limit_ = steps;
+  for (const auto& [key, shapes] : shapes_)
+    for (SegmentPlan& plan : shapes->segments) drop_graphs(plan);
+}
+
+/// The steps of `run` before `end`.
+Result<void> Frame::run_code(SegmentPlan& plan, CodeRun& run, size_t end) {
   static const bool sync = knob_int("sync") != 0, check = knob_int("check_steps") != 0;
   const int64_t device = plan.calls[run.first].step->device;
   const engine::DeviceApi& api = queues_.api(device);
@@ -196,7 +203,7 @@ Result<void> Frame::run_code(SegmentPlan& plan, CodeRun& run) {
   run.addresses = std::move(now);
   if (capture) TENON_OK(api.code->begin_capture(queue));
   Result<void> done;
-  for (size_t i = run.first; i < run.end && done.ok(); ++i) {
+  for (size_t i = run.first; i < end && done.ok(); ++i) {
     StepCall& call = plan.calls[i];
     done = set_operands(call, false);
     if (done.ok()) done = set_operands(call, true);

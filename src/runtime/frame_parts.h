@@ -57,6 +57,9 @@ struct Frame::ShapePlan {
 constexpr int64_t kGuardBytes = 64;  // behind each chunk, written and checked under TENON_POISON
 constexpr size_t kKeptShapes = 8;
 
+/// As kernels want operands (engine/device.h): a caller's memory that is not has to be copied.
+inline bool is_aligned(const std::byte* memory) { return reinterpret_cast<uintptr_t>(memory) % 64 == 0; }
+
 /// Whether a view may show the elements of one type as another's: BitCast is a view.
 inline bool same_width(DType a, DType b) { return a == b || (bits_of(a) > 0 && bits_of(a) == bits_of(b)); }
 

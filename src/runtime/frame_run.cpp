@@ -60,6 +60,7 @@ Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inp
   outputs.resize(body_.outputs.size());
   for (size_t i = 0; i < body_.buffers.size(); ++i)
     if (body_.buffers[i].kind == BufferKind::output) stored_[i] = outputs[static_cast<size_t>(body_.buffers[i].index)];
+  steps_left_ = step_limit_ < 0 ? INT64_MAX : step_limit_;
   for (size_t i = 0; i < body_.segments.size(); ++i) {
     const auto segment = static_cast<int64_t>(i);
     if (stage_begins_[i]) {
@@ -76,17 +77,19 @@ Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inp
         if (poison_wanted() && queues_.api(key.second).host_memory) std::memset(memory, 0xff, static_cast<size_t>(use.bytes + kGuardBytes));
       }
     }
+    if (stage_begins_[i]) redirect_results(segment);
     if (segment == 0 && poison_wanted()) TENON_OK(poison(false));
     TENON_OK(prepare_segment(*shapes, segment));
     TENON_OK(run_segment(*shapes, segment));
     for (const engine::Region& region : body_.segments[i].region) {
+      if (steps_left_-- <= 0) break;
       auto done = run_region(region);
       if (!done.ok()) return std::move(done.error()).within(region.name);
     }
   }
   if (wait) TENON_OK(queues_.synchronize());
   if (wait && poison_wanted()) TENON_OK(poison(true));
-  return finish(outputs);
+  return step_limit_ < 0 ? finish(outputs) : Result<void>();
 }
 
 Result<void> Frame::poison(bool check) {
@@ -185,7 +188,8 @@ Result<void> Frame::launch(StepCall& call) {
                     call.in[0].tensor.bytes() >= call.transfer_bytes && call.out[0].tensor.bytes() >= call.transfer_bytes;
   if (!fits) return fail(ErrorKind::bad_engine, "{} bytes are to be copied that the operands do not have", call.transfer_bytes);
   const bool up = body_.buffers[static_cast<size_t>(step.out[0].buffer)].space == step.device;
-  if (up && call.in[0].tensor.on_device) {  // the caller's memory is where the copy would go
+  if (call.in[0].tensor.data == call.out[0].tensor.data) return {};               // redirect_results
+  if (up && call.in[0].tensor.on_device && is_aligned(call.in[0].tensor.data)) {  // the caller's memory is where the copy would go
     redirects_[static_cast<size_t>(step.out[0].buffer)] = call.in[0].tensor.data;
     return {};
   }
@@ -198,12 +202,16 @@ Result<void> Frame::run_segment(ShapePlan& shapes, int64_t segment) {
   TENON_OK(reserve_scratch(plan));
   auto code = plan.runs.begin();
   for (size_t at = 0; at < plan.calls.size(); ++at) {
+    if (steps_left_ <= 0) break;
     StepCall& call = plan.calls[at];
     if (code != plan.runs.end() && code->first == at) {
-      TENON_OK(run_code(plan, *code));
+      const size_t end = std::min(code->end, at + static_cast<size_t>(std::min<int64_t>(steps_left_, INT32_MAX)));
+      TENON_OK(run_code(plan, *code, end));
+      steps_left_ -= static_cast<int64_t>(end - at);
       at = code++->end - 1;
       continue;
     }
+    --steps_left_;
     const engine::Step& step = *call.step;
     const auto run = [&]() -> Result<void> {
       if (!step.waits.empty()) TENON_OK(queues_.synchronize());

@@ -144,6 +144,64 @@ graph main(%x: f32[2]) -> (%bits, %more, %back) {
   EXPECT_EQ(values_of(context->output(2)), (std::vector<float>{2, -6}));
 }
 
+TEST_P(Frames, InputsAndOutputsInADevicesMemory) {
+  // An input more makes the node one that the mock device gets.
+  const auto context = context_of("graph main(%x: f32[n], %other: f32[]) -> (%y) { %y: f32[n] = Pointwise(%x) expr={add(x0:f32, 1:f32)} }");
+  ASSERT_TRUE(context);
+  ASSERT_TRUE(context->set_input(1, floats({}, {0})).ok());
+  constexpr int64_t kBytes = 8, kOff = 64 + 4;  // one place that kernels take as it is, and one that they do not
+  const auto memory = context->device_memory(4 * kOff);
+  if (std::string_view(GetParam()) != "mock") {
+    EXPECT_FALSE(memory.ok()) << "the plan is the host's alone";
+    return;
+  }
+  ASSERT_TRUE(memory.ok()) << memory.error().message;
+  const auto placed = [](std::byte* at) {
+    Tensor out = Tensor::wrap(DType::f32, {2}, at);
+    out.on_device = true;
+    return out;
+  };
+  const std::vector<float> none = {0, 0};
+  float next = 1;
+  for (const int64_t in : {int64_t{0}, kOff})
+    for (const int64_t out : {int64_t{0}, int64_t{128}, 2 * kOff}) {  // in place too
+      const std::vector<float> x = {next, -next};
+      next += 1;
+      ASSERT_TRUE(context->copy(*memory + out, reinterpret_cast<const std::byte*>(none.data()), kBytes, engine::CopyKind::to_device).ok());
+      ASSERT_TRUE(context->copy(*memory + in, reinterpret_cast<const std::byte*>(x.data()), kBytes, engine::CopyKind::to_device).ok());
+      ASSERT_TRUE(context->set_input(0, HostValue(placed(*memory + in))).ok());
+      ASSERT_TRUE(context->set_output(0, placed(*memory + out)).ok());
+      const auto done = context->run();
+      ASSERT_TRUE(done.ok()) << done.error().message;
+      std::vector<float> y(2);
+      ASSERT_TRUE(context->copy(reinterpret_cast<std::byte*>(y.data()), *memory + out, kBytes, engine::CopyKind::to_host).ok());
+      EXPECT_EQ(y, (std::vector<float>{x[0] + 1, x[1] + 1})) << in << " to " << out;
+    }
+}
+
+TEST_P(Frames, RunsThatEndEarly) {
+  const auto context = context_of(R"(
+graph main(%x: f32[2]) -> (%y) {
+  %a: f32[2] = Pointwise(%x) expr={add(x0:f32, 1:f32)}
+  %b: f32[2] = Transpose(%a) perm=[0]
+  %y: f32[1] = Reduce(%b) kind=sum axes=[0] keepdims=true
+}
+)");
+  ASSERT_TRUE(context);
+  ASSERT_TRUE(context->set_input(0, floats({2}, {1, 2})).ok());
+  for (const int64_t steps : {0, 1, -1, 1, -1}) {
+    context->stop_after(steps);
+    const auto done = context->run();
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    if (steps < 0) {
+      EXPECT_EQ(values_of(context->output(0)), std::vector<float>{5});
+    }
+    if (steps == 0) {
+      EXPECT_FALSE(context->output(0).tensor.defined());
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Targets, Frames, testing::Values("cpu", "portable", "mock"), [](const auto& info) { return info.param; });
 
 }  // namespace

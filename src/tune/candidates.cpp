@@ -40,6 +40,15 @@ std::string key_of(const engine::Kernel& kernel, const std::vector<TimedOperand>
   return strf("{:016x}", hash_text(sizes, hash_bytes(to_bytes(bare))));
 }
 
+bool can_measure(const engine::DeviceFacts& facts, const Tuning& tuning) {
+  return tuning.device && tuning.device->code && tuning.device->check(facts.arch).ok();
+}
+
+/// Whose timings count: those of this machine's card, or of the one that the facts are of.
+std::string card_of(const engine::DeviceFacts& facts, const Tuning& tuning) {
+  return can_measure(facts, tuning) ? tuning.device->code->card() : facts.name;
+}
+
 }  // namespace
 
 std::string operands_text(const engine::Body& body, const engine::Step& step) {
@@ -87,12 +96,13 @@ Result<std::vector<Candidate>> candidates_for(const engine::Body& body, const en
 std::vector<KernelText> recall(std::vector<Candidate>& candidates, const engine::DeviceFacts& facts, const Tuning& tuning) {
   std::vector<KernelText> out;
   if (!tuning.timings) return out;
-  const bool can_measure = tuning.device && tuning.device->code && tuning.device->check(facts.arch).ok();
+  const bool here = can_measure(facts, tuning);
+  const std::string card = card_of(facts, tuning);
   for (Candidate& one : candidates) {
     if (one.key.empty()) continue;
-    if (const Timing* known = tuning.timings->find(facts.name, one.key)) {
+    if (const Timing* known = tuning.timings->find(card, one.key)) {
       one.us = known->us;
-    } else if (can_measure) {
+    } else if (here) {
       out.insert(out.end(), one.code.rows().begin(), one.code.rows().end());
     }
   }
@@ -113,12 +123,13 @@ Result<void> measure(std::vector<Candidate>& candidates, const CompiledKernels& 
     fresh.push_back(&one);
   }
   if (fresh.empty()) return {};
+  const std::string card = card_of(facts, tuning);
   TENON_TRY(times, time_kernels(*tuning.device, timed, fresh[0]->operands, fresh[0]->values));
   for (size_t i = 0; i < fresh.size(); ++i) {
     Candidate& one = *fresh[i];
     one.us = std::min(times[i], kRefused);
     log.detail(4, one.problem, "{}: {} {} {:.2f} us", one.problem, one.tactic->name, one.config, *one.us);
-    tuning.timings->add({facts.name, one.key, *one.us, std::string(one.tactic->name), one.config, one.problem});
+    tuning.timings->add({card, one.key, *one.us, std::string(one.tactic->name), one.config, one.problem});
   }
   return {};
 }

@@ -8,7 +8,7 @@
 namespace tenon::tune {
 
 struct Timing {
-  std::string device;                   // DeviceFacts::name
+  std::string device;                   // the card, or DeviceFacts::name
   std::string kernel;                   // of its text, launch and operands' sizes
   double us = 0;                        // microseconds a launch, in a chain of them
   std::string tactic, config, problem;  // what it is, for people

@@ -18,7 +18,7 @@ struct BenchOptions {
   double seconds = 3, warmup = 0.3;
   int64_t iterations = 0;
   uint64_t seed = 0;
-  bool check = false, resident = false;
+  bool check = false, resident = false, profile = false;
 };
 
 struct Timing {
@@ -96,6 +96,39 @@ void print_timing(const Timing& t) {
   say("throughput: {:.2f} runs/s ({} runs in {:.2f} s)\n", t.per_second(), t.us.size(), t.wall_seconds);
 }
 
+struct StepTime {
+  std::string name;
+  double us = 0;
+};
+
+/// What each step adds to a run, in the engine's own graphs: the median of runs that end after it, less that of runs that end before it.
+Result<std::vector<StepTime>> profile(runtime::Context& context) {
+  constexpr int kRounds = 7, kRuns = 20;
+  std::vector<StepTime> out;
+  for (const engine::Segment& segment : context.engine().plan().main.segments) {
+    for (const engine::Step& step : segment.steps) out.push_back({step.name});
+    for (const engine::Region& region : segment.region) out.push_back({region.name});
+  }
+  double before = 0;
+  for (size_t i = 0; i < out.size(); ++i) {
+    context.stop_after(static_cast<int64_t>(i) + 1);
+    for (int warm = 0; warm < 3; ++warm) TENON_OK(context.enqueue());
+    TENON_OK(context.wait());
+    std::vector<double> rounds;
+    for (int round = 0; round < kRounds; ++round) {
+      const double start = seconds_now();
+      for (int run = 0; run < kRuns; ++run) TENON_OK(context.enqueue());
+      TENON_OK(context.wait());
+      rounds.push_back((seconds_now() - start) * 1e6 / kRuns);
+    }
+    std::nth_element(rounds.begin(), rounds.begin() + kRounds / 2, rounds.end());
+    out[i].us = rounds[kRounds / 2] - before;
+    before = rounds[kRounds / 2];
+  }
+  context.stop_after(-1);
+  return out;
+}
+
 Result<int> bench_engine(const BenchOptions& options, bool json) {
   TENON_TRY(shapes, parse_shapes(options.source.shapes));
   double load_seconds = 0;
@@ -105,6 +138,7 @@ Result<int> bench_engine(const BenchOptions& options, bool json) {
   TENON_TRY(made, fill_inputs(*context, given, shapes, {}, options.seed));
   if (options.resident) TENON_OK(make_resident(*context));
   constexpr int kBetweenWaits = 50;
+  if (options.profile && !options.resident) return fail("--profile wants --resident");
   const auto job = [&]() -> Result<void> {
     if (!options.resident) return context->run();
     for (int i = 0; i < kBetweenWaits; ++i) TENON_OK(context->enqueue());
@@ -112,12 +146,19 @@ Result<int> bench_engine(const BenchOptions& options, bool json) {
   };
   TENON_TRY(timing, measure(options, job));
   if (options.resident) timing.divide(kBetweenWaits);
+  std::vector<StepTime> steps;
+  if (options.profile) {
+    TENON_TRY(times, profile(*context));
+    steps = std::move(times);
+  }
   if (json) {
     Json out = {{"file", options.source.path}, {"target", engine->plan().target}, {"inputs", made}, {"load_seconds", load_seconds}};
     out.update(timing_json(timing));
+    for (const StepTime& step : steps) out["steps"].push_back({{"name", step.name}, {"us", step.us}});
     print_json(out);
     return kOk;
   }
+  for (const StepTime& step : steps) say("{:9.2f} us  {}\n", step.us, step.name);
   for (const std::string& line : made) say("{}\n", line);
   say("target {}, ready in {:.2f} s, warm-up {:.1f} s\n", engine->plan().target, load_seconds, options.warmup);
   print_timing(timing);
@@ -200,6 +241,7 @@ void add_bench(CLI::App& app, Outcome& outcome) {
   verb.option("--seed", &options->seed, "of the random inputs");
   verb.option("--resident", &options->resident,
               "inputs and outputs stay on the device and 50 runs follow each other: what a GPU does alone");
+  verb.option("--profile", &options->profile, "with --resident: what each step adds to a run");
   verb.option("--check", &options->check, "of a problem: compare with the reference");
   options->source.add_options(verb);
 }

@@ -80,6 +80,11 @@ Result<void> check_arch(std::string_view arch) {
   return fail(ErrorKind::not_found, "the code is for {}, the GPU '{}' is {}: build the engine for it", arch, gpu->name, gpu->arch);
 }
 
+std::string card() {
+  const auto gpu = open_gpu();
+  return gpu.ok() ? (*gpu)->name : std::string();
+}
+
 Result<void*> load_module(void* handle, ByteView binary) {
   TENON_TRY(queue, use(handle));
   CUmodule module = nullptr;
@@ -155,7 +160,8 @@ void drop(void* handle, void* graph) {
 }  // namespace
 
 const engine::DeviceApi& device_api() {
-  static const CodeApi code = {.load = load_module,
+  static const CodeApi code = {.card = card,
+                               .load = load_module,
                                .unload = unload_module,
                                .function = function,
                                .launch = launch,

@@ -235,19 +235,21 @@ __device__ __forceinline__ void product(const Args& p) {
   Copier<typename C::B, SourceB, C::THREADS> copy_b;
   copy_a.begin(a, m0);
   copy_b.begin(b, n0);
-  const auto stage = [&](int i) { return shared + i % C::STAGES * (C::A::BYTES + C::B::BYTES); };
+  // Loops stay loops: between two runs of a network a kernel's code leaves the instruction caches, and fetching it takes longer than
+  // what unrolling saves.
+  enum : int { STAGE = C::A::BYTES + C::B::BYTES };
   if constexpr (C::SPLIT > 1) cluster_arrive();
   if constexpr (C::B_FIRST)
-#pragma unroll
+#pragma unroll 1
     for (int i = 0; i < C::STAGES - 1; ++i)
-      if (i < steps) copy_b.issue(b, stage(i) + C::A::BYTES, (first + i) * C::BK);
+      if (i < steps) copy_b.issue(b, shared + i * STAGE + C::A::BYTES, (first + i) * C::BK);
   trigger();
   wait();
-#pragma unroll
+#pragma unroll 1
   for (int i = 0; i < C::STAGES - 1; ++i) {
     if (i < steps) {
-      copy_a.issue(a, stage(i), (first + i) * C::BK);
-      if constexpr (!C::B_FIRST) copy_b.issue(b, stage(i) + C::A::BYTES, (first + i) * C::BK);
+      copy_a.issue(a, shared + i * STAGE, (first + i) * C::BK);
+      if constexpr (!C::B_FIRST) copy_b.issue(b, shared + i * STAGE + C::A::BYTES, (first + i) * C::BK);
     }
     cp_async_commit();
   }
@@ -255,16 +257,18 @@ __device__ __forceinline__ void product(const Args& p) {
   Math math;
   math.clear();
   const int thread = int(threadIdx.x) % Math::THREADS, slice = int(threadIdx.x) / Math::THREADS;
-  for (int i = 0; i < steps; ++i) {
+  char *from = shared, *to = shared + (C::STAGES - 1) * STAGE;
+  const auto next = [&](char* stage) { return stage == shared + (C::STAGES - 1) * STAGE ? shared : stage + STAGE; };
+#pragma unroll 1
+  for (int i = 0; i < steps; ++i, from = next(from), to = next(to)) {
     cp_async_wait<C::STAGES - 2>();
     __syncthreads();  // stage i is there for all; all have left stage i - 1
     if (i + C::STAGES - 1 < steps) {
-      char* const to = stage(i + C::STAGES - 1);
       copy_a.issue(a, to, (first + i + C::STAGES - 1) * C::BK);
       copy_b.issue(b, to + C::A::BYTES, (first + i + C::STAGES - 1) * C::BK);
     }
     cp_async_commit();
-    math.step(stage(i), stage(i) + C::A::BYTES, thread, slice);
+    math.step(from, from + C::A::BYTES, thread, slice);
   }
   cp_async_wait<0>();
   __syncthreads();  // the tile takes the place of the stages

@@ -39,7 +39,7 @@ bool has_clusters(const engine::DeviceFacts& device) { return device.arch >= "sm
 /// Tiles of 4 or 8 warps that hold what a thread's registers can; a warp has 16 i columns and 8 j rows.
 void add_tensor_tiles(std::vector<Tile>& out) {
   for (const int64_t n : {16, 32, 64, 128})
-    for (const int64_t m : {8, 16, 24, 32, 48, 64, 96, 128})
+    for (const int64_t m : {8, 16, 24, 32, 40, 48, 56, 64, 72, 96, 104, 128})
       for (const int64_t k : {32, 64, 128})
         for (const int64_t parts_n : {1, 2, 4})
           for (const int64_t parts_m : {1, 2, 4})
