@@ -9,7 +9,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr size_t kMostConfigs = 32;           // worth measuring
+constexpr size_t kMostConfigs = 64;           // worth measuring
 constexpr int64_t kSharedBytes = 110 * 1024;  // two blocks a multiprocessor, or the next kernel cannot begin beside this one
 
 struct Sizes {
