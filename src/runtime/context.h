@@ -26,8 +26,8 @@ class Context {
   /// Waits for all runs that were begun. Errors: what went wrong in them.
   Result<void> wait();
   /// Runs end after the first `steps` steps of the plan (a region counts as one) and leave outputs as they were: what a step costs among
-  /// the others is what it adds. Negative: all steps again.
-  void stop_after(int64_t steps) { frame_->stop_after(steps); }
+  /// the others is what it adds. Negative: all steps again. Waits for runs that were begun; errors: what went wrong in them.
+  Result<void> stop_after(int64_t steps) { return frame_->stop_after(steps); }
   /// Memory of the plan's last device for `bytes`, as long as the context lives. Errors: the plan is for the host alone.
   Result<std::byte*> device_memory(int64_t bytes);
   /// Copies between memories of host and device, in order with the runs; ends before it returns.

@@ -43,8 +43,8 @@ class Frame {
   /// an absent value receives one that this frame or the caller's copies own. Without `wait` devices may still be at work on return.
   Result<void> run(const WeightSet& weights, std::span<const HostValue> inputs, const DimValues& outer, std::vector<HostValue>& outputs,
                    bool wait = true);
-  /// Ends runs after so many steps; negative: never.
-  void stop_after(int64_t steps);
+  /// Ends runs after so many steps; negative: never. Waits for those at work; errors: what went wrong in them.
+  Result<void> stop_after(int64_t steps);
   /// Values of the body's symbols from the inputs' dims; errors name the input.
   Result<DimValues> bind_inputs(std::span<const HostValue> inputs, const DimValues& outer) const;
   /// Places the buffers whose sizes follow from `values` alone, without running.

@@ -183,10 +183,12 @@ Result<void> Frame::launch_checked(StepCall& call) {
   return same;
 }
 
-void Frame::stop_after(int64_t steps) {
+Result<void> Frame::stop_after(int64_t steps) {
+  TENON_OK(queues_.synchronize());  // graphs may be at work
   step_limit_ = steps;
   for (const auto& [key, shapes] : shapes_)
     for (SegmentPlan& plan : shapes->segments) drop_graphs(plan);
+  return {};
 }
 
 /// The steps of `run` before `end`.

@@ -190,7 +190,7 @@ graph main(%x: f32[2]) -> (%y) {
   ASSERT_TRUE(context);
   ASSERT_TRUE(context->set_input(0, floats({2}, {1, 2})).ok());
   for (const int64_t steps : {0, 1, -1, 1, -1}) {
-    context->stop_after(steps);
+    ASSERT_TRUE(context->stop_after(steps).ok());
     const auto done = context->run();
     ASSERT_TRUE(done.ok()) << done.error().message;
     if (steps < 0) {

@@ -111,7 +111,7 @@ Result<std::vector<StepTime>> profile(runtime::Context& context) {
   }
   double before = 0;
   for (size_t i = 0; i < out.size(); ++i) {
-    context.stop_after(static_cast<int64_t>(i) + 1);
+    TENON_OK(context.stop_after(static_cast<int64_t>(i) + 1));
     for (int warm = 0; warm < 3; ++warm) TENON_OK(context.enqueue());
     TENON_OK(context.wait());
     std::vector<double> rounds;
@@ -125,7 +125,7 @@ Result<std::vector<StepTime>> profile(runtime::Context& context) {
     out[i].us = rounds[kRounds / 2] - before;
     before = rounds[kRounds / 2];
   }
-  context.stop_after(-1);
+  TENON_OK(context.stop_after(-1));
   return out;
 }
 
