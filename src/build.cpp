@@ -1,16 +1,13 @@
 // The build side, one call per stage (docs/tour.md walks through it).
 #include "build.h"
 
-#include <filesystem>
-
 #include "backends/cuda/tactics/facts.h"
-#include "base/env.h"
-#include "base/file.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "runtime/engine.h"
 #include "tune/host_steps.h"
 #include "tune/tactic.h"
+#include "tune/timing_file.h"
 
 namespace tenon {
 namespace {
@@ -30,11 +27,24 @@ Result<Target> target_of(std::string_view name) {
   return fail(ErrorKind::not_found, "there is no target '{}', there are: {}", name, join(known, ", "));
 }
 
-Result<DType> float_type_of(std::string_view precision) {
-  if (precision == "fp32") return DType::f32;
-  if (precision == "fp16") return DType::f16;
-  if (precision == "bf16") return DType::bf16;
-  return fail(ErrorKind::not_found, "there is no precision '{}', there are: fp32, fp16, bf16", precision);
+struct Precision {
+  std::string_view name;
+  DType float_type;
+  Math math;  // of products that stay in FP32
+};
+constexpr Precision kPrecisions[] = {{"fp32", DType::f32, {}},
+                                     {"strict-fp32", DType::f32, {.transforms = false}},
+                                     {"tf32", DType::f32, {.operand_rounding = Rounding::tf32}},
+                                     {"fp16", DType::f16, {}},
+                                     {"bf16", DType::bf16, {}}};
+
+Result<Precision> precision_of(std::string_view name) {
+  std::vector<std::string> known;
+  for (const Precision& precision : kPrecisions) {
+    if (precision.name == name) return precision;
+    known.emplace_back(precision.name);
+  }
+  return fail(ErrorKind::not_found, "there is no precision '{}', there are: {}", name, join(known, ", "));
 }
 
 /// Whether the target's device takes the node. Of what the mock device can do it gets every second node: the borders show.
@@ -52,13 +62,6 @@ bool wants_device(const Target& target, const ir::Graph& graph, const ir::Node& 
   return device != "mock" || static_cast<int64_t>(node.out[0]) % 2 == 0;
 }
 
-/// The timings of a build and the file that they come from and go to.
-struct TimingFile {
-  std::string path;
-  tune::Timings timings;
-  size_t known = 0;
-};
-
 /// The GPU to measure on, if a target is for it.
 const engine::DeviceApi* device_to_measure_on(const std::vector<std::string>& targets) {
   const engine::DeviceApi* api = runtime::find_device_api("cuda");
@@ -69,27 +72,6 @@ const engine::DeviceApi* device_to_measure_on(const std::vector<std::string>& ta
   return std::any_of(targets.begin(), targets.end(), is_here) ? api : nullptr;
 }
 
-Result<TimingFile> open_timings(const BuildOptions& options, bool measuring) {
-  TimingFile out{.path = options.timing_cache};
-  if (out.path.empty() && measuring && !cache_folder().empty()) out.path = (std::filesystem::path(cache_folder()) / "timings.txt").string();
-  if (out.path.empty() || !std::filesystem::exists(out.path)) return out;
-  TENON_TRY(text, read_text(out.path));
-  auto timings = tune::Timings::parse(text);
-  if (!timings.ok()) return std::move(timings.error()).within(out.path);
-  out.timings = std::move(*timings);
-  out.known = out.timings.size();
-  return out;
-}
-
-Result<void> save(const TimingFile& file) {
-  if (file.path.empty() || file.timings.size() == file.known) return {};
-  const auto folder = std::filesystem::path(file.path).parent_path();
-  std::error_code status;
-  if (!folder.empty()) std::filesystem::create_directories(folder, status);
-  const std::string text = file.timings.text();
-  return write_file(file.path, std::as_bytes(std::span(text)));
-}
-
 Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string& name, const BuildOptions& options,
                                 const tune::Tuning& tuning, std::vector<engine::Blob>& blobs) {
   TENON_TRY(target, target_of(name));
@@ -98,9 +80,10 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
   ctx.device_count = static_cast<int64_t>(target.lower.devices.size());
   if (ctx.device_count > 1)
     ctx.wants_device = [&](const ir::Node& node, const ir::Graph& graph) { return wants_device(target, graph, node); };
-  TENON_TRY(float_type, float_type_of(options.precision));
-  ctx.float_type = float_type;
-  ctx.channels_last = ctx.layer_norm = ctx.recurrence = ctx.attention = ctx.wide_products = target.lower.devices.back() == "cuda";
+  TENON_TRY(precision, precision_of(options.precision));
+  ctx.float_type = precision.float_type, ctx.math = precision.math;
+  ctx.channels_last = ctx.layer_norm = ctx.recurrence = ctx.attention = ctx.wide_products = ctx.normalised_products =
+      target.lower.devices.back() == "cuda";
   if (name != "portable") TENON_OK(passes::run_pipeline(module, ctx, passes::target_pipeline()));
   TENON_TRY(plan, lower::lower(module, target.lower, blobs));
   if (target.lower.devices.back() == "cuda") TENON_OK(tune::report_host_steps(plan, target.facts, options.strict, options.log));
@@ -110,6 +93,15 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
 }
 
 }  // namespace
+
+Result<std::string> named_target(const std::string& name) {
+  if (name != "cuda") return name;
+  const engine::DeviceApi* api = runtime::find_device_api("cuda");
+  TENON_OK(api->check(""));
+  for (const engine::DeviceFacts& facts : cuda::known_devices())
+    if (api->check(facts.arch).ok()) return facts.arch;
+  return fail(ErrorKind::unsupported, "no kernels are made for this machine's GPU");
+}
 
 Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
   const auto advance = [&](std::string_view stage, double share) -> Result<void> {
@@ -121,13 +113,17 @@ Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
     options.log.detail(1, "", "{} ({:.0f} %)", stage, share * 100);
     return advance(stage, share);
   };
-  std::vector<std::string> targets = options.targets;
+  std::vector<std::string> targets;
+  for (const std::string& name : options.targets) {
+    TENON_TRY(target, named_target(name));
+    targets.push_back(target);
+  }
   if (std::find(targets.begin(), targets.end(), "portable") == targets.end()) targets.emplace_back("portable");
   for (const std::string& name : targets) TENON_OK(target_of(name));
-  TENON_OK(float_type_of(options.precision));
+  TENON_OK(precision_of(options.precision));
 
   tune::Tuning tuning{.device = options.tune ? device_to_measure_on(targets) : nullptr};
-  TENON_TRY(timings, open_timings(options, tuning.device != nullptr));
+  TENON_TRY(timings, tune::open_timings(options.timing_cache, tuning.device != nullptr));
   if (tuning.device || !options.timing_cache.empty()) tuning.timings = &timings.timings;
 
   TENON_OK(report("simplify", 0.1));
@@ -143,7 +139,7 @@ Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
     TENON_TRY(plan, build_plan(module, targets[i], options, tuning, image.blobs));
     image.plans.push_back(std::move(plan));
   }
-  TENON_OK(save(timings));
+  TENON_OK(tune::save_timings(timings));
 
   TENON_OK(report("write", 0.9));
   image.graph = lower::keep_graph(module, image.blobs);

@@ -11,11 +11,14 @@
 namespace tenon {
 
 struct BuildOptions {
-  /// Plans to make, best first; the portable plan is always added. "cpu", or "mock" (tests: steps split over the host and a second device).
+  /// Plans to make, best first; the portable plan is always added. "cpu", "sm_90" and the like, "cuda" (this machine's GPU), or "mock"
+  /// (tests: steps split over the host and a second device).
   std::vector<std::string> targets = {"cpu"};
   /// Dims of inputs, in place of what the model says.
   std::map<std::string, Dims, std::less<>> input_dims;
-  /// What FP32 values inside the graph become: "fp32", "fp16" or "bf16". The portable plan stays as the model is.
+  /// What FP32 values inside the graph become: "fp16", "bf16", or as they are in "fp32"; "tf32": products and convolutions of them may
+  /// round their operands to 10 bits of mantissa; "strict-fp32": nor may their kernels use transforms. The portable plan stays as the model
+  /// is.
   std::string precision = "fp32";
   /// A step that a GPU's plan leaves to the host is an error, which names all of them; else a warning counts them.
   bool strict = false;
@@ -30,6 +33,9 @@ struct BuildOptions {
   /// Stage, and the share of the whole that is done (0..1). Returning false cancels the build.
   std::function<bool(std::string_view stage, double share)> progress;
 };
+
+/// The name as it is; "cuda" becomes the architecture of this machine's GPU. Errors: there is none, or none that kernels are made for.
+Result<std::string> named_target(const std::string& name);
 
 Result<Bytes> build_engine(ir::Module module, const BuildOptions& options);
 Result<Bytes> build_engine(const onnx::Model& model, const BuildOptions& options);

@@ -190,10 +190,29 @@ class OnnxParser {
   std::vector<std::string> errors_;
 };
 
+/// What FP32 values inside the network are stored and multiplied as; sums are FP32 in all of them, inputs and outputs keep their types.
+enum class Precision : uint8_t {
+  fp32,
+  strict_fp32,  // without transforms that change rounding, such as Winograd's
+  tf32,         // products and convolutions may round their operands to 10 bits of mantissa
+  fp16,
+  bf16
+};
+
 /// How to build.
 struct BuilderConfig {
-  /// Plans to make, best first. The portable plan, which any CPU runs, is always there too.
+  /// Plans to make, best first: "cpu", "cuda" (this machine's GPU), or a GPU's architecture such as "sm_90", for which no GPU need be
+  /// there. The portable plan, which any CPU runs, is always there too.
   std::vector<std::string> targets = {"cpu"};
+  /// Of all plans but the portable one, which stays as the model is.
+  Precision precision = Precision::fp32;
+  /// An error, not a warning, where steps of a GPU's plan would run on the host.
+  bool strict = false;
+  /// Whether kernels are measured on this machine's GPU where a target is for it.
+  bool tune = true;
+  /// File of kernel timings to choose by; what the build measures is added. Empty: one in the user's cache folder where there is a GPU to
+  /// measure on.
+  std::string timing_cache = {};
   std::vector<std::string> disabled_passes = {};  // of those that make a network faster, by name
   /// Called with the stage and the share of the work that is done, 0 to 1. Returning false cancels the build.
   std::function<bool(std::string_view stage, double share)> progress = {};

@@ -33,11 +33,17 @@ struct ParsedNetwork {
 };
 
 /// progress(stage, share) → False cancels, anything else goes on. What it raises, and Ctrl-C, cancels and is raised by the build.
-tenon::HostMemory build(const ParsedNetwork& parsed, const std::vector<std::string>& targets,
-                        const std::vector<std::string>& disabled_passes, nb::object log, nb::object progress) {
+tenon::HostMemory build(const ParsedNetwork& parsed, const std::vector<std::string>& targets, tenon::Precision precision, bool strict,
+                        bool tune, const std::string& timing_cache, const std::vector<std::string>& disabled_passes, nb::object log,
+                        nb::object progress) {
   const tenon::Builder builder(logger_of(std::move(log)));
   bool raised = false;
-  tenon::BuilderConfig config{.targets = targets, .disabled_passes = disabled_passes};
+  tenon::BuilderConfig config{.targets = targets,
+                              .precision = precision,
+                              .strict = strict,
+                              .tune = tune,
+                              .timing_cache = timing_cache,
+                              .disabled_passes = disabled_passes};
   config.progress = [&](std::string_view stage, double share) {
     const nb::gil_scoped_acquire lock;
     try {
@@ -61,6 +67,12 @@ tenon::HostMemory build(const ParsedNetwork& parsed, const std::vector<std::stri
 }  // namespace
 
 void bind_builder(nb::module_& m) {
+  nb::enum_<tenon::Precision>(m, "Precision")
+      .value("FP32", tenon::Precision::fp32)
+      .value("STRICT_FP32", tenon::Precision::strict_fp32)
+      .value("TF32", tenon::Precision::tf32)
+      .value("FP16", tenon::Precision::fp16)
+      .value("BF16", tenon::Precision::bf16);
   nb::class_<ParsedNetwork>(m, "Network")
       .def(nb::init<>())
       .def("parse_file", &ParsedNetwork::parse_file, nb::arg("path"), nb::arg("input_dims"), nb::arg("log").none())
@@ -69,8 +81,8 @@ void bind_builder(nb::module_& m) {
       .def("inputs", [](const ParsedNetwork& parsed) { return parsed.network.inputs(); })
       .def("outputs", [](const ParsedNetwork& parsed) { return parsed.network.outputs(); })
       .def("layer_count", [](const ParsedNetwork& parsed) { return parsed.network.layer_count(); });
-  m.def("build", build, nb::arg("network"), nb::arg("targets"), nb::arg("disabled_passes"), nb::arg("log").none(),
-        nb::arg("progress").none());
+  m.def("build", build, nb::arg("network"), nb::arg("targets"), nb::arg("precision"), nb::arg("strict"), nb::arg("tune"),
+        nb::arg("timing_cache"), nb::arg("disabled_passes"), nb::arg("log").none(), nb::arg("progress").none());
 }
 
 }  // namespace bindings

@@ -1,5 +1,6 @@
 """The extension. Element types are numbers of tenon.DType, kinds those of tenon_kind in c.h; everything here is private."""
 
+import enum
 from collections.abc import Callable
 from typing import Any, overload
 
@@ -85,4 +86,21 @@ class Network:
     def outputs(self) -> list[TensorInfo]: ...
     def layer_count(self) -> int: ...
 
-def build(network: Network, targets: list[str], disabled_passes: list[str], log: _Log, progress: _Progress) -> HostMemory: ...
+class Precision(enum.Enum):
+    FP32 = 0
+    STRICT_FP32 = 1
+    TF32 = 2
+    FP16 = 3
+    BF16 = 4
+
+def build(
+    network: Network,
+    targets: list[str],
+    precision: Precision,
+    strict: bool,
+    tune: bool,
+    timing_cache: str,
+    disabled_passes: list[str],
+    log: _Log,
+    progress: _Progress,
+) -> HostMemory: ...

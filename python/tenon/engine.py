@@ -215,10 +215,24 @@ class Engine:
         return f"<tenon.Engine for {self.target}: ({inputs}) -> ({outputs})>"
 
 
+def _precision(**flags: bool) -> _core.Precision:
+    names = [name for name, flag in flags.items() if flag]
+    if len(names) > 1:
+        raise InvalidArgumentError(f"{' and '.join(names)} exclude each other")
+    return _core.Precision[names[0].upper()] if names else _core.Precision.FP32
+
+
 def build(
     model: str | os.PathLike[str] | bytes,
     *,
     targets: str | Sequence[str] = ("cpu",),
+    fp16: bool = False,
+    bf16: bool = False,
+    tf32: bool = False,
+    strict_fp32: bool = False,
+    strict: bool = False,
+    tune: bool = True,
+    timing_cache: str | os.PathLike[str] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     folder: str | os.PathLike[str] = ".",
     disabled_passes: Sequence[str] = (),
@@ -229,7 +243,17 @@ def build(
 
     Args:
         model: a path, or the bytes of an ONNX file.
-        targets: plans to make, best first. The portable plan, which any CPU runs, is always there too.
+        targets: plans to make, best first: "cpu", "cuda" (this machine's GPU), or a GPU's architecture such as "sm_90", for which no GPU
+            need be there. The portable plan, which any CPU runs, is always there too.
+        fp16: store and multiply FP32 values inside the model in 16-bit floats and sum in FP32; inputs and outputs keep their types. The
+            portable plan stays as the model is.
+        bf16: the same with bfloat16.
+        tf32: products and convolutions of FP32 values may round their operands to TF32 (10 bits of mantissa).
+        strict_fp32: FP32 without transforms that change rounding, such as Winograd's. One of these four at most.
+        strict: an error, not a warning, where steps of a GPU's plan would run on the host.
+        tune: whether kernels are measured on this machine's GPU where a target is for it.
+        timing_cache: file of kernel timings to choose by; what the build measures is added. Else one in the user's cache folder where there
+            is a GPU to measure on.
         shapes: dims of inputs by name, in place of what the model says.
         folder: where external data is, for a model that is given as bytes.
         disabled_passes: names of optimisations to leave out.
@@ -246,7 +270,9 @@ def build(
     else:
         network.parse_file(os.fspath(model), dims, _raw_log(log))
     names = [targets] if isinstance(targets, str) else list(targets)
-    file = _core.build(network, names, list(disabled_passes), _raw_log(log), progress)
+    precision = _precision(fp16=fp16, bf16=bf16, tf32=tf32, strict_fp32=strict_fp32)
+    cache = os.fspath(timing_cache) if timing_cache is not None else ""
+    file = _core.build(network, names, precision, strict, tune, cache, list(disabled_passes), _raw_log(log), progress)
     return Engine(_core.Engine.deserialize(file, None, False, _raw_log(log)))
 
 

@@ -13,6 +13,17 @@ std::vector<std::string> lines_of(const std::string& message) {
   return lines;
 }
 
+std::string name_of(Precision precision) {
+  switch (precision) {
+    case Precision::fp32: return "fp32";
+    case Precision::strict_fp32: return "strict-fp32";
+    case Precision::tf32: return "tf32";
+    case Precision::fp16: return "fp16";
+    case Precision::bf16: return "bf16";
+  }
+  return strf("number {}", static_cast<int>(precision));
+}
+
 }  // namespace
 
 struct OnnxSource {
@@ -54,6 +65,8 @@ Result<HostMemory> Builder::build(const Network& network, const BuilderConfig& c
     if (module.main().outputs.empty()) return to_public(fail("the network has no outputs: mark at least one tensor with mark_output"));
     BuildOptions options;
     options.targets = config.targets;
+    options.precision = name_of(config.precision);
+    options.strict = config.strict, options.tune = config.tune, options.timing_cache = config.timing_cache;
     options.disabled_passes = config.disabled_passes;
     options.log = log_of(logger_);
     options.progress = config.progress;

@@ -20,12 +20,19 @@ struct Epilogue {
 
 /// out[batch, m, n] = sum_k a[a_batch, m, k] · b[b_batch, k, n]. Batches have equal rank and broadcast by 1; trans_x: the stored matrix
 /// is the transpose ([k, m], [n, k]). Inputs: a, b, epilogue operands.
+/// What happens to the rows of a product's left operand before it: (row - mean) / sqrt(variance + epsilon), or row / sqrt(mean of squares +
+/// epsilon). It is done behind the product, inverse · (sum of a b - mean · sums of b): `layer` has those sums, f32 [n], as input 2.
+enum class RowNorm : uint8_t { none, layer, rms };
+constexpr auto enum_names(RowNorm) { return std::array<std::string_view, 3>{"none", "layer", "rms"}; }
+
 struct GemmProblem {
   DType a = DType::f32, b = DType::f32, out = DType::f32;
   Dim m, n, k;
   std::vector<Dim> batch, a_batch, b_batch;
   bool trans_a = false, trans_b = false;
   bool b_static = false;  // b is a constant of the graph: a kernel may fetch it before its predecessor has ended
+  RowNorm row_norm = RowNorm::none;
+  double epsilon = 0;
   Math math;
   Epilogue epilogue;
   static constexpr std::string_view kName = "gemm";
@@ -42,7 +49,10 @@ struct GemmProblem {
                                          Field{11, "trans_b", &GemmProblem::trans_b},
                                          Field{12, "math", &GemmProblem::math},
                                          Field{13, "epilogue", &GemmProblem::epilogue},
-                                         Field{14, "b_static", &GemmProblem::b_static}};
+                                         Field{14, "b_static", &GemmProblem::b_static},
+                                         Field{15, "row_norm", &GemmProblem::row_norm},
+                                         Field{16, "epsilon", &GemmProblem::epsilon}};
+  size_t own_inputs() const { return row_norm == RowNorm::layer ? 3 : 2; }
 };
 
 /// x [n, c, spatial], w [m, c/groups, kernel] (transposed: [c, m/groups, kernel]) → [n, m, out spatial]. Inputs: x, w, bias [m] if

@@ -34,7 +34,10 @@ std::vector<Dim> padded(const Shape& batch, int64_t rank) {
 }  // namespace
 
 Result<Facts> infer(const MatMul& op, std::span<const Fact> in, InferCtx&) {
-  if (in.size() != 2) return fail("two operands are wanted, got {}", in.size());
+  const bool layer = op.row_norm == engine::RowNorm::layer;
+  if (in.size() != (layer ? 3U : 2U)) return fail("{} operands are wanted, got {}", layer ? 3 : 2, in.size());
+  if (op.row_norm != engine::RowNorm::none && op.trans_a) return fail("rows that are normalised cannot be columns");
+  if (layer && in[2].dtype() != DType::f32) return fail("the sums of b must be f32, not {}", to_text(in[2].dtype()));
   if (!in[0].has_rank() || !in[1].has_rank()) return Facts{Fact(in[0].dtype(), Shape::unknown())};
   TENON_TRY(s, sides_of(op, in[0].shape(), in[1].shape()));
   Shape out = s.batch;
@@ -52,6 +55,8 @@ Result<engine::Problem> problem(const MatMul& op, std::span<const Fact> in, std:
   gemm.b_batch = padded(s.b_batch, s.batch.rank());
   gemm.trans_a = op.trans_a && in[0].rank() > 1;
   gemm.trans_b = op.trans_b && in[1].rank() > 1;
+  gemm.row_norm = op.row_norm;
+  gemm.epsilon = op.epsilon;
   return engine::Problem(std::move(gemm));
 }
 

@@ -12,6 +12,7 @@
 #include "ops/pointwise.h"
 #include "ops/pointwise_rules.h"
 #include "ops/reduce.h"
+#include "passes/outer_product.h"
 #include "passes/passes.h"
 #include "tensor/convert.h"
 
@@ -123,14 +124,6 @@ class Narrower {
     for (size_t i = 0; i < node.in.size(); ++i)
       if (is_data(rw, node, row, i) && narrow_source(rw, node.in[i]) != ValueId::none) return true;
     return false;
-  }
-
-  /// Frequencies times positions: the angles need their bits, and there is no sum to win time in.
-  static bool is_outer_product(const Rewriter& rw, const Node& node) {
-    const auto* product = node.op.as<ops::MatMul>();
-    const Fact& a = rw.fact(node.in[0]);
-    if (!product || !a.has_rank() || a.rank() < 2) return false;
-    return a.shape()[product->trans_a ? a.rank() - 2 : a.rank() - 1] == Dim(1);
   }
 
   bool is_wide(const Rewriter& rw, ValueId id) const {

@@ -14,13 +14,15 @@ struct PassCtx {
   /// Before each pass: its name and the share of the list that is done. An error ends the pipeline.
   std::function<Result<void>(std::string_view stage, double share)> progress;
   // Of the target, for target passes.
-  bool channels_last = false;     // its kernels for images want the channels last
-  bool layer_norm = false;        // it has kernels for whole norms,
-  bool attention = false;         // for whole attention,
-  bool recurrence = false;        // for the steps of recurrent layers,
-  bool wide_products = false;     // and prefers one wide matrix product to several narrow ones
-  DType float_type = DType::f32;  // what FP32 values become: f16, bf16
-  int64_t device_count = 1;       // device 0 is the host
+  bool channels_last = false;        // its kernels for images want the channels last
+  bool layer_norm = false;           // it has kernels for whole norms,
+  bool attention = false;            // for whole attention,
+  bool recurrence = false;           // for the steps of recurrent layers,
+  bool wide_products = false;        // prefers one wide matrix product to several narrow ones,
+  bool normalised_products = false;  // and normalises rows inside a product of 16-bit floats
+  Math math;                         // of products whose operands stay in FP32
+  DType float_type = DType::f32;     // what FP32 values become: f16, bf16
+  int64_t device_count = 1;          // device 0 is the host
   /// Whether a node is to run on the last device; none: everything runs on the host.
   std::function<bool(const ir::Node&, const ir::Graph&)> wants_device;
 };

@@ -65,8 +65,9 @@ TEST_P(PassCase, Holds) {
 
   const Log log([](Severity severity, std::string_view text) { ADD_FAILURE() << static_cast<int>(severity) << ": " << text; });
   PassCtx ctx{.log = log};
-  ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.recurrence = ctx.wide_products = true;
+  ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.recurrence = ctx.wide_products = ctx.normalised_products = true;
   ctx.float_type = DType::f16;
+  ctx.math.operand_rounding = Rounding::tf32;
   ctx.device_count = 2;
   ctx.wants_device = [](const ir::Node& node, const ir::Graph&) { return node.op.row().anchor; };
   const Pass* pass = find_pass(test.pass);

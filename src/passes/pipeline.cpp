@@ -34,10 +34,15 @@ constexpr Pass kTarget[] = {
     {.name = "slice_splits", .run = slice_splits, .target_pass = true},
     // Behind what looks at operators alone, before fusing: casts join the arithmetic.
     {.name = "lower_precision", .run = lower_precision, .target_pass = true},
+    {.name = "choose_math", .run = choose_math, .target_pass = true},
+    // Behind lower_precision: only 16-bit products take their left operand's norm.
+    {.name = "fold_layer_norm", .run = fold_layer_norm, .target_pass = true},
     // What each user cast for itself is one value now: it can join what makes it.
     {.name = "merge_common", .run = merge_common, .target_pass = true},
     // Every target runs arithmetic inside the kernel before it; which operators take it is a flag of their rows.
     {.name = "fuse_pointwise", .run = fuse_pointwise, .target_pass = true},
+    // Behind it: what stands in one expression now is not stored.
+    {.name = "drop_roundings", .run = drop_roundings, .target_pass = true},
     {.name = "merge_common", .run = merge_common, .target_pass = true},
     {.name = "remove_dead", .run = remove_dead, .target_pass = true},
     // Last: a backend is asked about whole nodes, epilogues included.

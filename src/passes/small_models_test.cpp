@@ -155,7 +155,9 @@ TEST_P(SmallModel, KeepsItsOutputs) {
       GetParam(), [](PassCtx&) {}, 2e-3);
 }
 TEST_P(SmallModel, KeepsItsOutputsForADevice) {
-  const auto set = [](PassCtx& ctx) { ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.recurrence = ctx.wide_products = true; };
+  const auto set = [](PassCtx& ctx) {
+    ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.recurrence = ctx.wide_products = ctx.normalised_products = true;
+  };
   check_outputs(GetParam(), set, 2e-3);
 }
 TEST_P(SmallModel, KeepsItsOutputsInHalfPrecision) {

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "reference/common.h"
 #include "reference/multiply.h"
 #include "reference/reference.h"
@@ -75,6 +77,45 @@ Result<void> product(const engine::GemmProblem& p, const GemmSizes& s, const Ten
   return {};
 }
 
+/// Of each row of a: the mean that is taken away and the inverse deviation.
+template <class T>
+std::pair<double, double> moments(const engine::GemmProblem& p, const T* row, int64_t k) {
+  double sum = 0, square = 0;
+  for (int64_t i = 0; i < k; ++i) sum += static_cast<double>(row[i]);
+  const double mean = p.row_norm == engine::RowNorm::layer ? sum / static_cast<double>(k) : 0;
+  for (int64_t i = 0; i < k; ++i) square += (static_cast<double>(row[i]) - mean) * (static_cast<double>(row[i]) - mean);
+  return {mean, 1 / std::sqrt(square / static_cast<double>(k) + p.epsilon)};
+}
+
+template <class T>
+void normalise(const engine::GemmProblem& p, const GemmSizes& s, const Tensor& a, const float* sums, Tensor& out) {
+  const Dims a_strides = strides_of(s.a_batch), steps = strides_of(s.batch);
+  const int64_t count = elems_of(s.batch);
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t at_a = 0;
+    for (size_t d = 0; d < s.batch.size(); ++d)
+      if (s.a_batch[d] != 1) at_a += i / steps[d] % s.batch[d] * a_strides[d];
+    for (int64_t row = 0; row < s.m; ++row) {
+      const auto [mean, inverse] = moments(p, reinterpret_cast<const T*>(a.data) + (at_a * s.m + row) * s.k, s.k);
+      T* const to = reinterpret_cast<T*>(out.data) + (i * s.m + row) * s.n;
+      for (int64_t c = 0; c < s.n; ++c)
+        to[c] = static_cast<T>((static_cast<double>(to[c]) - (sums ? mean * static_cast<double>(sums[c]) : 0)) * inverse);
+    }
+  }
+}
+
+Result<void> normalise(const engine::GemmProblem& p, const GemmSizes& s, const Tensor& a, std::span<const HostValue> in, Tensor& out) {
+  if (p.trans_a || (out.dtype != DType::f32 && out.dtype != DType::f64)) return fail("rows to normalise must be rows of floats");
+  const float* sums = nullptr;
+  if (p.row_norm == engine::RowNorm::layer) {
+    TENON_TRY(of_b, operand(in, 2, "sums of b"));
+    if (of_b->dtype != DType::f32 || of_b->elems() != s.n) return fail("the sums of b must be f32[{}]", s.n);
+    sums = reinterpret_cast<const float*>(of_b->data);
+  }
+  out.dtype == DType::f32 ? normalise<float>(p, s, a, sums, out) : normalise<double>(p, s, a, sums, out);
+  return {};
+}
+
 }  // namespace
 
 Result<void> run(const engine::GemmProblem& p, std::span<const HostValue> in, std::span<HostValue> out) {
@@ -94,7 +135,9 @@ Result<void> run(const engine::GemmProblem& p, std::span<const HostValue> in, st
     if (type == DType::f64) TENON_OK(product<double>(p, sizes, left, right, result));
     if (type == DType::i64) TENON_OK(product<uint64_t>(p, sizes, left, right, result));
   }
-  return finish(result, p.out, p.epilogue, in.subspan(2), out);
+  if (in.size() < p.own_inputs()) return fail("{} inputs are wanted, got {}", p.own_inputs(), in.size());
+  if (p.row_norm != engine::RowNorm::none) TENON_OK(normalise(p, sizes, left, in, result));
+  return finish(result, p.out, p.epilogue, in.subspan(p.own_inputs()), out);
 }
 
 }  // namespace tenon::reference

@@ -47,6 +47,15 @@ const std::vector<Row>& rows() {
       {"gemm{m=1 n=50 k=520 trans_b=true b_static=true}", {}},
       {"gemm{m=20 n=24 k=16 batch=[2, 3] a_batch=[2, 3] b_batch=[1, 3]}", {}},
       {"gemm{m=6 n=8 k=24 batch=[b, 2] a_batch=[b, 2] b_batch=[1, 1]}", {{"b", 3}}},
+      {"gemm{m=17 n=33 k=65 math={operand_rounding=tf32}}", {}},
+      {"gemm{m=40 n=48 k=136 trans_b=true b_static=true math={operand_rounding=tf32}}", {}},
+      {"gemm{m=24 n=40 k=48 trans_a=true math={operand_rounding=tf32}}", {}},
+      {"gemm{a=f16 b=f16 out=f16 m=30 n=48 k=320 b_static=true row_norm=layer epsilon=1e-5}", {}},
+      {"gemm{a=bf16 b=bf16 out=bf16 m=70 n=33 k=96 trans_b=true b_static=true row_norm=layer epsilon=1e-3}", {}},
+      {"gemm{a=f16 b=f16 out=f16 m=s n=40 k=1040 trans_b=true row_norm=rms epsilon=1e-6}", {{"s", 9}}},
+      {"gemm{a=f16 b=f16 out=f16 m=6 n=16 k=72 batch=[2] a_batch=[2] b_batch=[1] row_norm=layer epsilon=0.1 "
+       "epilogue={expr={cast(relu(add(x0:f32, x1:f32))):f16} operands=[[16]]}}",
+       {}},
       {"gemm{a=f16 b=f16 out=f16 m=40 n=72 k=96 b_static=true epilogue={expr={cast(relu(add(x0:f32, cast(x1:f16):f32))):f16} "
        "operands=[[40, "
        "72]]}}",
@@ -72,6 +81,12 @@ const std::vector<Row>& rows() {
       {"conv{n=1 c=40 m=16 in_spatial=[h, w] kernel=[3, 1] out_spatial=[h, w] pads=[1, 0] strides=[1, 1] dilations=[1, 1] "
        "channels_last=true w_static=true}",
        {{"h", 5}, {"w", 6}}},
+      {"conv{n=2 c=8 m=20 in_spatial=[9, 7] kernel=[3, 3] out_spatial=[5, 4] pads=[1, 1] strides=[2, 2] dilations=[1, 1] "
+       "channels_last=true math={operand_rounding=tf32}}",
+       {}},
+      {"conv{n=1 c=3 m=16 in_spatial=[9, 9] kernel=[3, 3] out_spatial=[9, 9] pads=[1, 1] strides=[1, 1] dilations=[1, 1] "
+       "math={operand_rounding=tf32}}",
+       {}},
       {"conv{n=2 c=6 m=5 in_spatial=[40] kernel=[5] out_spatial=[20] pads=[2] strides=[2] dilations=[1]}", {}},
       {"conv{n=1 c=8 m=8 in_spatial=[4, 4] kernel=[1, 1] out_spatial=[4, 4] pads=[0, 0] strides=[1, 1] dilations=[1, 1]}", {}},
       {"conv{n=1 c=16 m=8 in_spatial=[3, 5, 4] kernel=[2, 3, 2] out_spatial=[2, 5, 4] pads=[0, 1, 1] strides=[1, 1, 1] dilations=[1, 1, 1] "

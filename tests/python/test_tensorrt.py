@@ -138,14 +138,14 @@ def test_settings_without_an_effect_are_named_once(affine_bytes: bytes) -> None:
     assert logger.messages == []
     builder.max_batch_size = 8
     config.max_workspace_size = 1 << 20
-    config.set_flag(trt.BuilderFlag.FP16)
-    assert config.get_flag(trt.BuilderFlag.FP16)
-    assert config.flags == 1
+    config.set_flag(trt.BuilderFlag.INT8)
+    assert config.get_flag(trt.BuilderFlag.INT8)
+    assert config.flags == 2
     engine = builder.build_engine(network, config)
     builder.build_engine(network, config)
     assert engine.max_batch_size == 8
     (message,) = logger.messages
-    for name in ("max_batch_size", "max_workspace_size", "FP16"):
+    for name in ("max_batch_size", "max_workspace_size", "INT8"):
         assert message.count(name) == 1
 
 

@@ -111,6 +111,7 @@ struct Builder {
     const std::vector<Dim>& b = p.b_batch.empty() ? p.batch : p.b_batch;
     in(p.a, list(a, p.trans_a ? std::vector{p.k, p.m} : std::vector{p.m, p.k}));
     in(p.b, list(b, p.trans_b ? std::vector{p.n, p.k} : std::vector{p.k, p.n}));
+    if (p.row_norm == engine::RowNorm::layer) in(DType::f32, {p.n});
     result(p.out, list(p.batch, {p.m, p.n}), p.epilogue);
   }
   void operator()(const ConvProblem& p) {

@@ -2,7 +2,6 @@
 
 #include <chrono>
 
-#include "backends/cuda/tactics/facts.h"
 #include "base/file.h"
 #include "values.h"
 
@@ -17,6 +16,8 @@ void Source::add_options(Verb& verb, bool with_shapes) {
   if (with_shapes) verb.option("--shape", &shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});
   verb.option("--fp16", &fp16, "store and multiply in 16-bit floats, sum in FP32");
   verb.option("--bf16", &bf16, "the same with bfloat16");
+  verb.option("--tf32", &tf32, "products and convolutions of FP32 values may round their operands to TF32 (10 bits of mantissa)");
+  verb.option("--strict-fp32", &strict_fp32, "FP32 without transforms that change rounding, such as Winograd's");
   verb.option("--timing-cache", &timing_cache, "file of kernel timings to choose by; what this build measures is added");
   verb.option("--no-tune", &no_tune, "measure no kernels on this machine's GPU: choose by the timings, else by a model of the device");
   verb.option("--strict", &strict, "an error, not a warning, where steps of a GPU's plan would run on the host");
@@ -26,15 +27,14 @@ void Source::add_options(Verb& verb, bool with_shapes) {
 
 namespace {
 
-/// "cuda" is the architecture of this machine's GPU.
-Result<std::vector<std::string>> named_targets(const Source& source) {
-  std::vector<std::string> out = source.targets;
-  for (std::string& name : out) {
-    if (name != "cuda") continue;
-    TENON_OK(runtime::find_device_api("cuda")->check(""));
-    for (const engine::DeviceFacts& facts : cuda::known_devices())
-      if (runtime::find_device_api("cuda")->check(facts.arch).ok()) name = facts.arch;
-    if (name == "cuda") return fail(ErrorKind::unsupported, "no kernels are made for this machine's GPU");
+/// The one precision that was asked for.
+Result<std::string> precision_of(const Source& source) {
+  std::string out = "fp32";
+  for (const auto& [flag, name] : {std::pair(source.fp16, "fp16"), std::pair(source.bf16, "bf16"), std::pair(source.tf32, "tf32"),
+                                   std::pair(source.strict_fp32, "strict-fp32")}) {
+    if (!flag) continue;
+    if (out != "fp32") return fail("--{} and --{} exclude each other", out, name);
+    out = name;
   }
   return out;
 }
@@ -43,12 +43,10 @@ Result<std::vector<std::string>> named_targets(const Source& source) {
 
 Result<Bytes> build(const Source& source) {
   TENON_TRY(shapes, parse_shapes(source.shapes));
-  TENON_TRY(targets, named_targets(source));
+  TENON_TRY(precision, precision_of(source));
   BuildOptions options;
-  if (!targets.empty()) options.targets = std::move(targets);
-  if (source.fp16 && source.bf16) return fail("--fp16 and --bf16 exclude each other");
-  if (source.fp16) options.precision = "fp16";
-  if (source.bf16) options.precision = "bf16";
+  if (!source.targets.empty()) options.targets = source.targets;
+  options.precision = precision;
   options.strict = source.strict;
   options.input_dims = std::move(shapes);
   options.tune = !source.no_tune;
@@ -67,8 +65,10 @@ Result<Bytes> build(const Source& source) {
 Result<std::shared_ptr<runtime::Engine>> open_engine(const Source& source, double* seconds) {
   const double start = seconds_now();
   runtime::LoadOptions options;
-  TENON_TRY(targets, named_targets(source));
-  if (!targets.empty()) options.target = targets[0];
+  if (!source.targets.empty()) {
+    TENON_TRY(target, named_target(source.targets[0]));
+    options.target = target;
+  }
   TENON_TRY(file, MappedFile::open(source.path));
   if (engine::is_engine(file->bytes())) {
     TENON_TRY(engine, runtime::Engine::load_file(source.path, options));

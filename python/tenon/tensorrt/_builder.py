@@ -12,8 +12,13 @@ from tenon.errors import Error, InvalidArgumentError, UnsupportedError
 from tenon.tensorrt._runtime import ICudaEngine, IHostMemory
 from tenon.tensorrt._types import BuilderFlag, Closing, DataType, Dims, ILogger, MemoryPoolType, data_type_of, log_of
 
-# Flags that ask for another precision than the model's.
-_PRECISION_FLAGS = (BuilderFlag.FP16, BuilderFlag.INT8, BuilderFlag.FP8)
+# Flags that ask for a precision that Tenon does not lower a model to.
+_MISSING_PRECISIONS = (BuilderFlag.INT8, BuilderFlag.FP8)
+_PRECISIONS = {
+    BuilderFlag.FP16: _core.Precision.FP16,
+    BuilderFlag.BF16: _core.Precision.BF16,
+    BuilderFlag.TF32: _core.Precision.TF32,
+}
 
 
 class IBuilderConfig(Closing):
@@ -86,11 +91,15 @@ class IBuilderConfig(Closing):
         self._settings["optimization profiles"] = True
         return 0
 
+    def _precision(self) -> _core.Precision:
+        """The narrowest that a flag allows."""
+        return next((precision for flag, precision in _PRECISIONS.items() if flag in self._flags), _core.Precision.FP32)
+
     def _without_effect(self) -> list[str]:
         names = [name for name, value in self._settings.items() if value not in (None, IBuilderConfig._IGNORED.get(name))]
-        for flag in sorted(self._flags):
+        for flag in sorted(self._flags - _PRECISIONS.keys()):
             known = BuilderFlag(flag).name if flag in set(BuilderFlag) else f"flag {flag}"
-            names.append(f"{known} (the engine computes in the model's own types)" if flag in _PRECISION_FLAGS else known)
+            names.append(f"{known} (the engine computes in the model's own types)" if flag in _MISSING_PRECISIONS else known)
         return names
 
 
@@ -339,4 +348,5 @@ class Builder(Closing):
         self._named.update(new)
         if new:
             self.logger.log(ILogger.WARNING, f"settings without an effect in Tenon: {', '.join(new)}")
-        return _core.build(network._to_build(self.logger), ["cpu"], [], log_of(self.logger), None)
+        network_to_build = network._to_build(self.logger)
+        return _core.build(network_to_build, ["cpu"], config._precision(), False, True, "", [], log_of(self.logger), None)

@@ -129,6 +129,7 @@ class BuilderFlag(enum.IntEnum):
     VERSION_COMPATIBLE = 15
     EXCLUDE_LEAN_RUNTIME = 16
     FP8 = 17
+    BF16 = 18
 
 
 class MemoryPoolType(enum.IntEnum):

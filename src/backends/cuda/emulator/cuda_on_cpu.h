@@ -27,6 +27,10 @@
 struct uint2 {
   unsigned x, y;
 };
+struct float2 {
+  float x, y;
+};
+inline float2 make_float2(float x, float y) { return {x, y}; }
 struct alignas(16) uint4 {
   unsigned x, y, z, w;
 };

@@ -2,6 +2,7 @@
 // Found besides wrong results: a copy that is read before its group was waited for (it lands only then).
 #pragma once
 #include <array>
+#include <bit>
 #include <deque>
 #include <map>
 
@@ -10,6 +11,7 @@
 struct alignas(16) float4 {
   float x, y, z, w;
 };
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
 namespace tenon_emulator {
@@ -155,28 +157,44 @@ void ldmatrix_x2(unsigned (&out)[2], const void* from) {
   tenon_emulator::ldmatrix<TRANS>(out, from);
 }
 
-template <class T>
-void mma_m16n8k16(float (&sum)[4], const unsigned (&x)[4], const unsigned (&y)[2], T) {
-  using namespace tenon_emulator;
+namespace tenon_emulator {
+
+/// m16n8 of `K` elements along k, `EACH` of them in a word; value(word, k): element k of the word that holds it.
+template <int K, int EACH, class Value>
+void multiply_fragments(float (&sum)[4], const unsigned (&x)[4], const unsigned (&y)[2], const Value& value) {
   auto& all = g_cluster->fragments[background().products++ % 2][&block()];
   const auto self = static_cast<size_t>(&fiber() - block().fibers.data()), first = self / 32 * 32;
   all[self] = {x[0], x[1], x[2], x[3], y[0], y[1]};
   meet(State::at_warp);
-  const auto value = [](unsigned word, int k) {
-    T out;
-    out.bits = static_cast<unsigned short>(k % 2 ? word >> 16 : word);
-    return static_cast<float>(out);
-  };
   for (int i = 0; i < 4; ++i) {
     const int row = static_cast<int>(lane()) / 4 + i / 2 * 8, column = static_cast<int>(lane()) % 4 * 2 + i % 2;
     float total = 0;
-    for (int k = 0; k < 16; ++k) {
-      const auto& of_x = all[first + static_cast<size_t>(row % 8 * 4 + k % 8 / 2)];
-      const auto& of_y = all[first + static_cast<size_t>(column * 4 + k % 8 / 2)];
-      total += value(of_x[static_cast<size_t>(row / 8 + k / 8 * 2)], k) * value(of_y[static_cast<size_t>(4 + k / 8)], k);
+    for (int k = 0; k < K; ++k) {
+      const int half = k / (K / 2), in_half = k % (K / 2) / EACH;  // four words a row and half
+      const auto& of_x = all[first + static_cast<size_t>(row % 8 * 4 + in_half)];
+      const auto& of_y = all[first + static_cast<size_t>(column * 4 + in_half)];
+      total += value(of_x[static_cast<size_t>(row / 8 + half * 2)], k) * value(of_y[static_cast<size_t>(4 + half)], k);
     }
     sum[i] += total;
   }
+}
+
+}  // namespace tenon_emulator
+
+template <class T>
+void mma_m16n8k16(float (&sum)[4], const unsigned (&x)[4], const unsigned (&y)[2], T) {
+  tenon_emulator::multiply_fragments<16, 2>(sum, x, y, [](unsigned word, int k) {
+    T out;
+    out.bits = static_cast<unsigned short>(k % 2 ? word >> 16 : word);
+    return static_cast<float>(out);
+  });
+}
+inline unsigned round_tf32(unsigned bits) {  // ties away from zero
+  const bool finite = (bits & 0x7f800000U) != 0x7f800000U;
+  return finite ? (bits + 0x1000U) & ~0x1fffU : bits;
+}
+inline void mma_m16n8k8(float (&sum)[4], const unsigned (&x)[4], const unsigned (&y)[2]) {
+  tenon_emulator::multiply_fragments<8, 1>(sum, x, y, [](unsigned word, int) { return std::bit_cast<float>(word & ~0x1fffU); });
 }
 
 /// Whoever polls lets the others go on.

@@ -87,65 +87,7 @@ struct Copier {
   }
 };
 
-// Mathematics of one thread on a stage by tensor cores: b's rows (channels) are the 16 of m16n8k16, a's rows the 8.
-template <class C>
-struct TensorCores {
-  typedef typename C::A A;
-  typedef typename C::B B;
-  enum : int { XI = C::BN / C::PARTS_N / 16, YI = C::BM / C::PARTS_M / 8, THREADS = 32 * C::PARTS_M * C::PARTS_N };
-  static_assert(XI * C::PARTS_N * 16 == C::BN && YI * C::PARTS_M * 8 == C::BM, "a warp has whole fragments");
-  static_assert(C::BK % (16 * C::SLICES) == 0, "slices are whole steps of 16");
-  float sum[XI][YI][4];
-
-  __device__ __forceinline__ void clear() {
-#pragma unroll
-    for (int i = 0; i < XI * YI * 4; ++i) sum[i / 4 / YI][i / 4 % YI][i % 4] = 0;
-  }
-  __device__ __forceinline__ void step(const char* a, const char* b, int thread, int slice) {
-    const int lane = thread % 32, warp = thread / 32;
-    const int y0 = warp % C::PARTS_M * (YI * 8), x0 = warp / C::PARTS_M * (XI * 16);
-#pragma unroll
-    for (int j = 0; j < C::BK / 16 / C::SLICES; ++j) {
-      const int k = (j * C::SLICES + slice) * 16;
-      u32 x[XI][4], y[YI][2];
-#pragma unroll
-      for (int i = 0; i < XI; ++i) {
-        const int r = x0 + i * 16;
-        ldmatrix_x4<!B::K_INNER>(x[i], B::K_INNER ? b + (r + lane % 16) * B::PITCH + (k + lane / 16 * 8) * 2
-                                                  : b + (k + lane % 8 + lane / 16 * 8) * B::PITCH + (r + lane / 8 % 2 * 8) * 2);
-      }
-#pragma unroll
-      for (int i = 0; i + 1 < YI; i += 2) {
-        const int r = y0 + i * 8;
-        u32 both[4];
-        ldmatrix_x4<!A::K_INNER>(both, A::K_INNER ? a + (r + lane % 8 + lane / 16 * 8) * A::PITCH + (k + lane / 8 % 2 * 8) * 2
-                                                  : a + (k + lane % 16) * A::PITCH + (r + lane / 16 * 8) * 2);
-        y[i][0] = both[0], y[i][1] = both[1], y[i + 1][0] = both[2], y[i + 1][1] = both[3];
-      }
-      if constexpr (YI % 2 == 1) {
-        const int r = y0 + (YI - 1) * 8;
-        ldmatrix_x2<!A::K_INNER>(
-            y[YI - 1], A::K_INNER ? a + (r + lane % 8) * A::PITCH + (k + lane / 8 % 2 * 8) * 2 : a + (k + lane % 16) * A::PITCH + r * 2);
-      }
-#pragma unroll
-      for (int i = 0; i < XI; ++i)
-#pragma unroll
-        for (int l = 0; l < YI; ++l) mma_m16n8k16(sum[i][l], x[i], y[l], typename A::T());
-    }
-  }
-  __device__ __forceinline__ void store(float* tile, int thread) const {
-    const int lane = thread % 32, warp = thread / 32;
-    const int y0 = warp % C::PARTS_M * (YI * 8) + lane % 4 * 2, x0 = warp / C::PARTS_M * (XI * 16) + lane / 4;
-#pragma unroll
-    for (int i = 0; i < XI; ++i)
-#pragma unroll
-      for (int l = 0; l < YI; ++l)
-#pragma unroll
-        for (int e = 0; e < 4; ++e) tile[(y0 + l * 8 + e % 2) * C::TILE_PITCH + x0 + i * 16 + e / 2 * 8] = sum[i][l][e];
-  }
-};
-
-// The same by fused multiply-adds in FP32: a thread has BM / PARTS_M rows and BN / PARTS_N columns.
+// TensorCores' mathematics (tensor_cores.cuh) by fused multiply-adds in FP32: a thread has BM / PARTS_M rows and BN / PARTS_N columns.
 template <class C>
 struct CudaCores {
   typedef typename C::A A;
@@ -254,6 +196,14 @@ __device__ __forceinline__ void product(const Args& p) {
     cp_async_commit();
   }
 
+  // What a thread finishes: vectors of the tile, the first of them at `unit`. The operands of that one arrive during the product.
+  enum : int { EACH = Finish::EACH, QUADS = EACH / 4, UNITS = C::BM * C::BN / EACH / C::SPLIT };
+  const auto row_of = [&](int unit) { return (C::SPLIT > 1 ? rank * UNITS + unit : unit) * EACH / C::BN; };
+  const auto column_of = [&](int unit) { return (C::SPLIT > 1 ? rank * UNITS + unit : unit) * EACH % C::BN; };
+  const auto is_inside = [&](int unit) { return unit < UNITS && m0 + row_of(unit) < m && n0 + column_of(unit) < n; };
+  Finish finish;
+  if (is_inside(int(threadIdx.x))) finish.begin(p, batch, m0 + row_of(int(threadIdx.x)), n0 + column_of(int(threadIdx.x)));
+
   Math math;
   math.clear();
   const int thread = int(threadIdx.x) % Math::THREADS, slice = int(threadIdx.x) / Math::THREADS;
@@ -274,21 +224,23 @@ __device__ __forceinline__ void product(const Args& p) {
   __syncthreads();  // the tile takes the place of the stages
   float* const tile = reinterpret_cast<float*>(shared);
   math.store(tile + slice * (C::BM * C::TILE_PITCH), thread);
+  if constexpr (C::NORMALISED) math.moments.store(shared, thread, slice);
   __syncthreads();
 
-  enum : int { EACH = Finish::EACH, QUADS = EACH / 4, UNITS = C::BM * C::BN / EACH / C::SPLIT };
   float4* const received = reinterpret_cast<float4*>(shared + C::RECEIVED);
   if constexpr (C::SPLIT > 1) {
     cluster_wait();  // every block of the cluster has begun
     for (int q = int(threadIdx.x); q < C::BM * C::BN / 4; q += C::THREADS)
       store_remote(received + rank * (UNITS * QUADS) + q % (UNITS * QUADS), q / (UNITS * QUADS),
                    of_slices<C>(tile, q / (C::BN / 4), q % (C::BN / 4) * 4));
+    if constexpr (C::NORMALISED) C::Moments::send(shared, rank);
     cluster_arrive();
     cluster_wait();  // all shares are here
   }
   for (int unit = int(threadIdx.x); unit < UNITS; unit += C::THREADS) {
-    const int at = (C::SPLIT > 1 ? rank * UNITS + unit : unit) * EACH, row = at / C::BN, column = at % C::BN;
-    if (m0 + row >= m || n0 + column >= n) continue;
+    if (!is_inside(unit)) continue;
+    const int row = row_of(unit), column = column_of(unit);
+    if (unit != int(threadIdx.x)) finish.begin(p, batch, m0 + row, n0 + column);
     float v[EACH];
 #pragma unroll
     for (int q = 0; q < QUADS; ++q) {
@@ -305,6 +257,9 @@ __device__ __forceinline__ void product(const Args& p) {
       }
       v[4 * q] = sum.x, v[4 * q + 1] = sum.y, v[4 * q + 2] = sum.z, v[4 * q + 3] = sum.w;
     }
-    Finish::store(p, batch, m0 + row, n0 + column, v);
+    if constexpr (C::NORMALISED)
+      finish.end(p, batch, m0 + row, n0 + column, v, C::Moments::of(shared, row, k));
+    else
+      finish.end(p, batch, m0 + row, n0 + column, v);
   }
 }

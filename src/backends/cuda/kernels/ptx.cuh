@@ -60,6 +60,18 @@ __device__ __forceinline__ void mma_m16n8k16(float (&sum)[4], const u32 (&x)[4],
                : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
 }
 
+// The same of 8 k in TF32: x[16 x 8], y[8 x 8], one element a word.
+__device__ __forceinline__ u32 round_tf32(u32 bits) {
+  u32 out;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(out) : "f"(__uint_as_float(bits)));
+  return out;
+}
+__device__ __forceinline__ void mma_m16n8k8(float (&sum)[4], const u32 (&x)[4], const u32 (&y)[2]) {
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+               : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
+}
+
 // Words that blocks of one launch show each other: each is read and written whole, and a reader sees what its word says, whatever else it
 // may not see yet. Two neighbours at once, 16 bytes aligned.
 __device__ __forceinline__ void load_words(const u64* from, u64& a, u64& b) {
@@ -108,3 +120,12 @@ __device__ __forceinline__ void store_remote(void* to, int rank, float4 value) {
 #endif
 }
 #endif
+
+// The product of 32 bytes along k, by the type of the elements.
+template <class T>
+__device__ __forceinline__ void mma_m16n8(float (&sum)[4], const u32 (&x)[4], const u32 (&y)[2], T type) {
+  if constexpr (sizeof(T) == 4)
+    mma_m16n8k8(sum, x, y);
+  else
+    mma_m16n8k16(sum, x, y, type);
+}

@@ -1,5 +1,5 @@
-// Convolutions as products: conv_mma for 16-bit types on tensor cores, conv_f32 in FP32. Channels last, rows are pixels and k runs over
-// (tap, channel); else rows are channels, columns are pixels of one image and k runs over (channel, tap), as the weights lie.
+// Convolutions as products: conv_mma for 16-bit types and TF32 on tensor cores, conv_f32 in FP32. Channels last, rows are pixels and k runs
+// over (tap, channel); else rows are channels, columns are pixels of one image and k runs over (channel, tap), as the weights lie.
 #include "backends/cuda/tactics/conv_common.h"
 #include "backends/cuda/tactics/conv_sources.h"
 #include "backends/cuda/tactics/expr_text.h"
@@ -39,7 +39,7 @@ template <bool kTensorCores>
 engine::Verdict supports_conv(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<ConvProblem>();
   if (!p) return engine::no(kOtherKind);
-  if (kTensorCores && !is_16_bit_float(p->x)) return engine::no("wants operands of f16 or bf16");
+  if (kTensorCores && !fits_tensor_cores(p->x, p->math)) return engine::no("wants operands of f16, bf16 or TF32");
   if (const engine::Verdict verdict = takes_conv(*p); !verdict.ok) return verdict;
   if (p->transposed && p->channels_last) return engine::no("transposed, it wants the channels first");
   const ProductSpec spec = spec_of(*p, kTensorCores);

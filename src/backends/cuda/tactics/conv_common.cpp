@@ -4,8 +4,13 @@ namespace tenon::cuda {
 
 bool is_16_bit_float(DType type) { return type == DType::f16 || type == DType::bf16; }
 
+bool fits_tensor_cores(DType type, const Math& math) {
+  return is_16_bit_float(type) || (type == DType::f32 && math.operand_rounding == Rounding::tf32);
+}
+
 engine::Verdict takes_math(const Math& math, DType type) {
-  const bool same = math.operand_rounding == Rounding::f32 || (math.operand_rounding == Rounding::tf32 && is_16_bit_float(type)) ||
+  // TF32 may round; what does not is nearer to the exact result.
+  const bool same = math.operand_rounding == Rounding::f32 || math.operand_rounding == Rounding::tf32 ||
                     (math.operand_rounding == Rounding::f16 && type == DType::f16) ||
                     (math.operand_rounding == Rounding::bf16 && type == DType::bf16);
   if (!same) return engine::no("the operands are to be rounded first");

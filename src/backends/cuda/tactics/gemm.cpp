@@ -1,4 +1,4 @@
-// Products of matrices: gemm_mma for 16-bit types on tensor cores, gemm_f32 in FP32 for all that FP32 holds.
+// Products of matrices: gemm_mma for 16-bit types and TF32 on tensor cores, gemm_f32 in FP32 for all that FP32 holds.
 #include "backends/cuda/tactics/conv_common.h"
 #include "backends/cuda/tactics/expr_text.h"
 #include "backends/cuda/tactics/tactics.h"
@@ -24,12 +24,15 @@ ProductSpec spec_of(const GemmProblem& p, const GemmProblem& original, bool tens
   spec.a = {.k_inner = !p.trans_a, .whole = divides(each, p.trans_a ? p.m : p.k)};
   spec.b = {.k_inner = p.trans_b, .whole = divides(each, p.trans_b ? p.k : p.n)};
   spec.b_static = p.b_static;
-  spec.inputs = 2 + p.epilogue.operands.size();
+  spec.epsilon = p.epsilon;
+  spec.inputs = p.own_inputs() + p.epilogue.operands.size();
   spec.finish = {.row_dims = original.batch,
                  .column_dims = {p.n},
                  .column = "column",
                  .out = p.out,
                  .epilogue = &original.epilogue,
+                 .inputs = p.own_inputs(),
+                 .row_norm = p.row_norm,
                  .whole = divides(8, p.n)};
   spec.finish.row_dims.push_back(original.m);
   return spec;
@@ -37,6 +40,7 @@ ProductSpec spec_of(const GemmProblem& p, const GemmProblem& original, bool tens
 
 engine::Verdict takes(const GemmProblem& p, bool tensor_cores) {
   if (p.a != p.b) return engine::no("a and b differ in type");
+  if (p.row_norm != engine::RowNorm::none && (!tensor_cores || !is_16_bit_float(p.a) || p.trans_a)) return engine::no("normalises no rows");
   if (const engine::Verdict verdict = takes_math(p.math, p.a); !verdict.ok) return verdict;
   for (size_t i = 0; i < p.batch.size(); ++i)
     for (const Dim& dim : {p.a_batch[i], p.b_batch[i]})
@@ -82,7 +86,7 @@ template <bool kTensorCores>
 engine::Verdict supports_gemm(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<GemmProblem>();
   if (!p) return engine::no(kOtherKind);
-  if (kTensorCores && !is_16_bit_float(p->a)) return engine::no("wants operands of f16 or bf16");
+  if (kTensorCores && !fits_tensor_cores(p->a, p->math)) return engine::no("wants operands of f16, bf16 or TF32");
   if (!kTensorCores && p->a != DType::f32 && !is_16_bit_float(p->a)) return engine::no("wants operands of f32, f16 or bf16");
   return takes(*p, kTensorCores);
 }

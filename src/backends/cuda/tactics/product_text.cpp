@@ -5,17 +5,13 @@
 
 #include "backends/cuda/kernels/texts.h"
 #include "backends/cuda/tactics/expr_text.h"
+#include "backends/cuda/tactics/product_model.h"
 
 namespace tenon::cuda {
 namespace {
 
-constexpr size_t kMostConfigs = 64;           // worth measuring
+constexpr size_t kMostConfigs = 32;           // worth measuring
 constexpr int64_t kSharedBytes = 110 * 1024;  // two blocks a multiprocessor, or the next kernel cannot begin beside this one
-
-struct Sizes {
-  double m = 1, n = 1, k = 1, batch = 1;
-};
-Sizes sizes_of(const ProductSpec& spec) { return {guess(spec.m), guess(spec.n), guess(spec.k), guess(spec.batch)}; }
 
 int64_t threads_of(const ProductSpec& spec, const Tile& t) { return t.parts_m * t.parts_n * t.slices * (spec.tensor_cores ? 32 : 1); }
 int64_t elem_bytes(const ProductSpec& spec) { return bits_of(spec.type) / 8; }
@@ -32,20 +28,24 @@ int64_t tile_pitch(const Tile& t) { return t.n + 4; }
 int64_t received_at(const ProductSpec& spec, const Tile& t) {
   return std::max(t.stages * stage_bytes(spec, t), t.slices * t.m * tile_pitch(t) * 4);
 }
-int64_t shared_bytes(const ProductSpec& spec, const Tile& t) { return received_at(spec, t) + (t.split > 1 ? t.m * t.n * 4 : 0); }
+int64_t moments_at(const ProductSpec& spec, const Tile& t) { return received_at(spec, t) + (t.split > 1 ? t.m * t.n * 4 : 0); }
+bool is_normalised(const ProductSpec& spec) { return spec.finish.row_norm != engine::RowNorm::none; }
+int64_t shared_bytes(const ProductSpec& spec, const Tile& t) {
+  return moments_at(spec, t) + (is_normalised(spec) ? (t.slices + (t.split > 1 ? t.split : 0)) * t.m * 8 : 0);
+}
 
 bool has_clusters(const engine::DeviceFacts& device) { return device.arch >= "sm_90"; }
 
-/// Tiles of 4 or 8 warps that hold what a thread's registers can; a warp has 16 i columns and 8 j rows.
-void add_tensor_tiles(std::vector<Tile>& out) {
+/// Tiles of 4 or 8 warps that hold what a thread's registers can; a warp has 16 i columns and 8 j rows. `each`: elements of 16 bytes.
+void add_tensor_tiles(std::vector<Tile>& out, int64_t each) {
   for (const int64_t n : {16, 32, 64, 128})
     for (const int64_t m : {8, 16, 24, 32, 40, 48, 56, 64, 72, 96, 104, 128})
-      for (const int64_t k : {32, 64, 128})
+      for (const int64_t k : {4 * each, 8 * each, 16 * each})
         for (const int64_t parts_n : {1, 2, 4})
           for (const int64_t parts_m : {1, 2, 4})
             for (const int64_t slices : {1, 2, 4, 8}) {
               const int64_t warps = parts_m * parts_n * slices;
-              if ((warps != 4 && warps != 8) || m % (8 * parts_m) != 0 || n % (16 * parts_n) != 0 || k % (16 * slices) != 0) continue;
+              if ((warps != 4 && warps != 8) || m % (8 * parts_m) != 0 || n % (16 * parts_n) != 0 || k % (2 * each * slices) != 0) continue;
               if (m * n / (parts_m * parts_n) > 32 * 64) continue;
               out.push_back({.m = m, .n = n, .k = k, .parts_m = parts_m, .parts_n = parts_n, .slices = slices});
             }
@@ -63,26 +63,6 @@ void add_plain_tiles(std::vector<Tile>& out, int64_t each) {
             const int64_t threads = tile.parts_m * tile.parts_n * slices;
             if (threads == 128 || threads == 256) out.push_back(tile);
           }
-}
-
-/// Microseconds by a simple model of the device.
-double tile_us(const ProductSpec& spec, const Sizes& s, const Tile& t, const engine::DeviceFacts& device) {
-  const double units = static_cast<double>(std::max<int64_t>(device.units, 1));
-  const auto d = [](int64_t x) { return static_cast<double>(x); };
-  const double tiles = std::ceil(s.m / d(t.m)) * std::ceil(s.n / d(t.n)) * s.batch, blocks = tiles * d(t.split);
-  const double steps = std::ceil(std::ceil(s.k / d(t.k)) / d(t.split));
-  // mma.sync reaches about 0.6 of what wgmma does; FMAs without it are bound by shared memory.
-  const double flops = (spec.tensor_cores ? 0.6 * device.f16_flops_per_us : 0.5 * device.f32_flops_per_us) / units;
-  const double warps = d(threads_of(spec, t)) / 32, busy = std::min(1.0, warps / 8);  // of a unit, by one block
-  const double bytes = d(t.m + t.n) * d(t.k) * d(elem_bytes(spec));
-  const double scalar = (spec.a.whole ? 0 : d(t.m)) + (spec.b.whole ? 0 : d(t.n));  // lines gathered element by element
-  const double math = 2 * d(t.m) * d(t.n) * d(t.k) / flops, load = bytes / (device.l2_bytes_per_us / units) + scalar * d(t.k) * 1e-5;
-  const double step = std::max(math, load);                                                    // throughput of a full unit
-  const double alone = std::max(math / busy, load) + 0.05 + 0.02 * d(t.k) / 16 / d(t.slices);  // and what one block needs: latencies
-  const double end = d(t.m * t.n * (t.slices + 1) * 4) / 30000 + (t.split > 1 ? 0.7 + d(t.m * t.n * 8) / 30000 : 0);
-  const double queue = std::ceil(blocks / units);
-  const double memory = (s.m * s.k + s.k * s.n + s.m * s.n) * s.batch * d(elem_bytes(spec)) / device.memory_bytes_per_us;
-  return device.launch_us + 0.8 + std::max({memory, queue * steps * step, steps * alone}) + end * queue;
 }
 
 }  // namespace
@@ -109,25 +89,25 @@ engine::Verdict takes_sizes(const ProductSpec& spec) {
 
 double product_us(const ProductSpec& spec, const engine::DeviceFacts& device) {
   const std::vector<Tile> tiles = product_tiles(spec, device);
-  return tiles.empty() ? HUGE_VAL : tile_us(spec, sizes_of(spec), tiles[0], device);
+  return tiles.empty() ? HUGE_VAL : tile_us(spec, tiles[0], threads_of(spec, tiles[0]), shared_bytes(spec, tiles[0]), device);
 }
 
 std::vector<Tile> product_tiles(const ProductSpec& spec, const engine::DeviceFacts& device) {
   std::vector<Tile> tiles;
   if (spec.tensor_cores)
-    add_tensor_tiles(tiles);
+    add_tensor_tiles(tiles, 16 / elem_bytes(spec));
   else
     add_plain_tiles(tiles, 16 / elem_bytes(spec));
-  const Sizes sizes = sizes_of(spec);
+  const double k = guess(spec.k);
   std::vector<std::pair<double, Tile>> timed;
   for (Tile t : tiles)
     for (t.split = 1; t.split <= 8; t.split *= 2) {
-      if (t.split > 1 && (!has_clusters(device) || sizes.k < 128.0 * static_cast<double>(t.split))) break;
+      if (t.split > 1 && (!has_clusters(device) || k < 128.0 * static_cast<double>(t.split))) break;
       if (t.m * t.n % (8 * t.split) != 0) break;
       Tile fits = t;
       while (fits.stages > 2 && shared_bytes(spec, fits) > std::min(kSharedBytes, device.shared_bytes)) --fits.stages;
       if (shared_bytes(spec, fits) > device.shared_bytes) continue;
-      timed.push_back({tile_us(spec, sizes, fits, device), fits});
+      timed.push_back({tile_us(spec, fits, threads_of(spec, fits), shared_bytes(spec, fits), device), fits});
     }
   std::stable_sort(timed.begin(), timed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Tile> out;
@@ -165,6 +145,8 @@ Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, c
   const int64_t threads = threads_of(spec, t);
   std::string top(kPtx);
   top += kVectors;
+  top += kMoments;
+  top += kTensorCores;
   top += kProduct;
   const auto side = [&](const Lines& lines, int64_t rows) {
     return strf("Side<{}, {}, {}, {}, {}>", storage_type(spec.type), rows, t.k, lines.k_inner, lines.whole);
@@ -175,6 +157,11 @@ Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, c
               t.k, t.stages, t.parts_m, t.parts_n, t.slices, t.split);
   top += strf("  enum : int {{ THREADS = {}, TILE_PITCH = {}, RECEIVED = {} }};\n  static constexpr bool B_FIRST = {};\n", threads,
               tile_pitch(t), received_at(spec, t), spec.b_static);
+  const bool normalised = is_normalised(spec);
+  top += strf("  enum : int {{ MOMENTS_AT = {} }};\n  static constexpr bool NORMALISED = {}, CENTRED = {};\n", moments_at(spec, t),
+              normalised, spec.finish.row_norm == engine::RowNorm::layer);
+  top += strf("  static __device__ __forceinline__ float epsilon() {{ return {:a}f; }}\n", static_cast<float>(spec.epsilon));
+  top += strf("  typedef {}Moments<Config> Moments;\n", normalised ? "Row" : "No");
   for (const auto& [name, dim] : {std::pair("m", &spec.m), std::pair("n", &spec.n), std::pair("k", &spec.k)})
     top += strf("  static __device__ __forceinline__ int {}(const Args& p) {{ return {}; }}\n", name, int_size(w, *dim));
   top += "};\n" + spec.sources + finish_text(w, spec.finish);

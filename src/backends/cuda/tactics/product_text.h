@@ -19,10 +19,11 @@ struct Lines {
 
 struct ProductSpec {
   DType type = DType::f32;    // of a and b
-  bool tensor_cores = false;  // 16-bit types
+  bool tensor_cores = false;  // 16-bit types, and f32 as TF32
   Dim m, n, k, batch;         // batch: products side by side
   Lines a, b;
   bool b_static = false;  // b is a constant: fetched before the wait
+  double epsilon = 0;     // where finish.row_norm says that a's rows are normalised
   std::string sources;    // text of struct SourceA and SourceB
   size_t inputs = 2;      // all operands of the step
   FinishSpec finish;
