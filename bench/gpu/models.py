@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Runs exported graphs on this machine's GPU: outputs against stored ones, then the time of the device alone.
 
-usage: models.py --tenon build/release/bin/tenon --graphs FOLDER [--precision fp32,fp16] [--only NAME]... [--timing-cache FILE]
-                 [--no-tune] [--out models.json]
+usage: models.py --tenon build/release/bin/tenon --graphs FOLDER [--precision fp32,tf32,fp16] [--times 8] [--only NAME]...
+                 [--timing-cache FILE] [--no-tune] [--out models.json]
 
 FOLDER holds <model>.<exporter>.{graph.onnx,recipe.json,ref.npz} and regrow.py, which makes their weights and inputs. A row per model and
 precision goes to the file as soon as it is there, so a run that was cut off goes on with what is missing.
 
-Engines are built for the inputs' shapes, as the peers are. Errors are max|a-b| / max|b| of the worst output. A model whose stored outputs are
+Engines are built for the inputs' shapes, as the peers are. --times N repeats each input N times along its first dim; each of the N outputs
+is compared then. Errors are max|a-b| / max|b| of the worst output. A model whose stored outputs are
 all zero (the weights of its head are, as before a training) says nothing about what runs before them: it gets a head of small weights, and
 the portable plan on the CPU gives the outputs to compare with. Times are medians of `tenon bench --resident`: inputs and outputs in the
 GPU's memory, 50 runs after another between waits.
@@ -38,21 +39,21 @@ def load_regrow(path: Path) -> Any:
     return module
 
 
-def compare(outputs: Path, reference: Path) -> tuple[float, float]:
-    """The worst relative error and the least cosine of all outputs; stored ones hold every k-th element."""
+def compare(outputs: Path, reference: Path, times: int) -> tuple[float, float]:
+    """The worst relative error and the least cosine of all outputs; stored ones hold every k-th element of one of `times` equal parts."""
     worst, least = 0.0, 1.0
     with np.load(outputs, allow_pickle=False) as got, np.load(reference, allow_pickle=False) as stored:
         for key in stored.files:
             if not key.startswith("out:"):
                 continue
-            whole = got[key.removeprefix("out:")].ravel().astype(np.float64)
             want = stored[key].ravel().astype(np.float64)
-            have = whole[:: max(1, whole.size // 2048)][:2048]
-            if have.size != want.size:
-                return float("inf"), 0.0
-            worst = max(worst, float(np.max(np.abs(have - want)) / max(float(np.max(np.abs(want))), 1e-30)))
-            norms = float(np.linalg.norm(have) * np.linalg.norm(want))
-            least = min(least, float(np.dot(have, want)) / norms if norms else 1.0)
+            for whole in np.split(got[key.removeprefix("out:")].ravel().astype(np.float64), times):
+                have = whole[:: max(1, whole.size // 2048)][:2048]
+                if have.size != want.size:
+                    return float("inf"), 0.0
+                worst = max(worst, float(np.max(np.abs(have - want)) / max(float(np.max(np.abs(want))), 1e-30)))
+                norms = float(np.linalg.norm(have) * np.linalg.norm(want))
+                least = min(least, float(np.dot(have, want)) / norms if norms else 1.0)
     return (worst, least) if np.isfinite(worst) else (float("inf"), 0.0)
 
 
@@ -91,7 +92,7 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
-def measure(tenon: str, model: Path, inputs: Path, reference: Path, flags: list[str], folder: Path) -> dict[str, Any]:
+def measure(tenon: str, model: Path, inputs: Path, reference: Path, times: int, flags: list[str], folder: Path) -> dict[str, Any]:
     engine, outputs = folder / "model.engine", folder / "outputs.npz"
     shapes: list[str] = []
     with np.load(inputs, allow_pickle=False) as values:
@@ -110,7 +111,7 @@ def measure(tenon: str, model: Path, inputs: Path, reference: Path, flags: list[
     done = run([tenon, "run", str(engine), "--device", "cuda", "--input", str(inputs), "--save-outputs", str(outputs)])
     if done.returncode != 0:
         return {**row, "error": done.stderr.strip()[-600:]}
-    row["max_rel_err"], row["cosine"] = compare(outputs, reference)
+    row["max_rel_err"], row["cosine"] = compare(outputs, reference, times)
     done = run([tenon, "bench", str(engine), "--device", "cuda", "--resident", "--json", "--seconds", "1", *shapes])
     if done.returncode == 0:
         row["tenon_ms"] = json.loads(done.stdout)["p50_us"] / 1e3
@@ -124,6 +125,7 @@ def main() -> int:
     parser.add_argument("--tenon", default="build/release/bin/tenon")
     parser.add_argument("--graphs", type=Path, required=True)
     parser.add_argument("--precision", default="fp32,fp16")
+    parser.add_argument("--times", type=int, default=1, help="repeat each input so often along its first dim")
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--timing-cache", help="file of kernel timings: builds choose by it and add to it")
     parser.add_argument("--no-tune", action="store_true", help="measure no kernels")
@@ -131,10 +133,10 @@ def main() -> int:
     args = parser.parse_args()
     regrow = load_regrow(args.graphs / "regrow.py")
     rows = json.loads(args.out.read_text()) if args.out.exists() else []
-    done = {(row["model"], row["precision"]) for row in rows}
+    done = {(row["model"], row["precision"], row["times"]) for row in rows}
     for graph in sorted(args.graphs.glob("*.graph.onnx")):
         name = graph.name.removesuffix(".graph.onnx")
-        wanted = [p for p in args.precision.split(",") if (name, p) not in done]
+        wanted = [p for p in args.precision.split(",") if (name, p, args.times) not in done]
         if not wanted or (args.only and name not in args.only):
             continue
         reference = args.graphs / f"{name}.ref.npz"
@@ -147,16 +149,19 @@ def main() -> int:
             np.savez(folder / "inputs.npz", **values)
             if blank:
                 reference = portable_outputs(args.tenon, regrow, folder)
+            if args.times > 1:
+                values = {key: np.repeat(value, args.times, axis=0) for key, value in values.items()}
+                np.savez(folder / "inputs.npz", **values)
             batch = next(iter(values.values())).shape[0]
             for precision in wanted:
                 flags = [] if precision == "fp32" else [f"--{precision}"]
                 flags += ["--timing-cache", args.timing_cache] if args.timing_cache else []
                 flags += ["--no-tune"] if args.no_tune else []
                 try:
-                    row = measure(args.tenon, folder / "model.onnx", folder / "inputs.npz", reference, flags, folder)
+                    row = measure(args.tenon, folder / "model.onnx", folder / "inputs.npz", reference, args.times, flags, folder)
                 except subprocess.TimeoutExpired:
                     row = {"error": "took longer than 300 s"}
-                rows.append({"model": name, "batch": int(batch), "precision": precision, **row})
+                rows.append({"model": name, "batch": int(batch), "times": args.times, "precision": precision, **row})
                 print(json.dumps(rows[-1]), flush=True)
                 args.out.write_text(json.dumps(rows, indent=1) + "\n")
     return 0

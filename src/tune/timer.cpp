@@ -47,7 +47,12 @@ class Bench {
       const int64_t bytes = operand.is_weight ? stride * copies_ : aligned_up(operand.bytes);
       TENON_TRY(memory, allocate(bytes));
       places_.push_back({memory, stride});
-      TENON_OK(fill(memory, bytes));
+      if (operand.data) {
+        for (int64_t at = 0; at < bytes && operand.bytes > 0; at += stride > 0 ? stride : bytes)
+          TENON_OK(api_.copy(queue_, memory + at, operand.data, operand.bytes, engine::CopyKind::to_device));
+      } else {
+        TENON_OK(fill(memory, bytes));
+      }
     }
     return api_.synchronize(queue_);
   }
@@ -87,6 +92,13 @@ class Bench {
     }
     graphs_.push_back(*graph);
     return *graph;
+  }
+
+  /// The contents of the operand that stands `from_end` before the last.
+  Result<void> read(size_t from_end, std::span<std::byte> to) {
+    TENON_OK(api_.copy(queue_, to.data(), places_[places_.size() - 1 - from_end].memory, static_cast<int64_t>(to.size()),
+                       engine::CopyKind::to_host));
+    return api_.synchronize(queue_);
   }
 
   Result<double> replay(void* graph, int times) {
@@ -159,6 +171,23 @@ class Bench {
   Bytes pattern_;
 };
 
+/// Microseconds of a launch in each graph, the graphs in turns; infinite where there is none.
+Result<std::vector<double>> medians(Bench& bench, const std::vector<void*>& graphs) {
+  std::vector<std::vector<double>> rounds(graphs.size());
+  for (int round = 0; round < kRounds; ++round)
+    for (size_t i = 0; i < graphs.size(); ++i) {
+      if (!graphs[i]) continue;
+      TENON_TRY(us, bench.replay(graphs[i], kReplays));
+      rounds[i].push_back(us);
+    }
+  std::vector<double> out;
+  for (std::vector<double>& each : rounds) {
+    std::sort(each.begin(), each.end());
+    out.push_back(each.empty() ? HUGE_VAL : each[each.size() / 2]);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<std::vector<double>> time_kernels(const engine::DeviceApi& device, std::span<const TimedKernel> candidates,
@@ -172,19 +201,20 @@ Result<std::vector<double>> time_kernels(const engine::DeviceApi& device, std::s
     graphs.push_back(graph);
     if (graph) TENON_OK(bench.replay(graph, 1));
   }
-  std::vector<std::vector<double>> rounds(candidates.size());
-  for (int round = 0; round < kRounds; ++round)
-    for (size_t i = 0; i < graphs.size(); ++i) {
-      if (!graphs[i]) continue;
-      TENON_TRY(us, bench.replay(graphs[i], kReplays));
-      rounds[i].push_back(us);
-    }
-  std::vector<double> out;
-  for (std::vector<double>& each : rounds) {
-    std::sort(each.begin(), each.end());
-    out.push_back(each.empty() ? HUGE_VAL : each[each.size() / 2]);
-  }
-  return out;
+  return medians(bench, graphs);
+}
+
+Result<double> time_kernel(const engine::DeviceApi& device, const TimedKernel& kernel, std::span<const TimedOperand> operands,
+                           const DimValues& values, std::span<const std::span<std::byte>> out) {
+  Bench bench(device);
+  TENON_OK(bench.open());
+  TENON_OK(bench.place(operands));
+  TENON_TRY(graph, bench.chain(kernel, values));
+  if (!graph) return fail(ErrorKind::unsupported, "the device does not launch this kernel");
+  TENON_OK(bench.replay(graph, 1));
+  TENON_TRY(us, medians(bench, std::vector{graph}));
+  for (size_t i = 0; i < out.size(); ++i) TENON_OK(bench.read(out.size() - 1 - i, out[i]));
+  return us[0];
 }
 
 }  // namespace tenon::tune

@@ -9,10 +9,11 @@
 
 namespace tenon::tune {
 
-/// An operand's size in bytes and whether it is a weight.
+/// An operand's size in bytes, whether it is a weight, and what is in it.
 struct TimedOperand {
   int64_t bytes = 0;
   bool is_weight = false;
+  const std::byte* data = nullptr;  // null: small random numbers
 };
 
 struct TimedKernel {
@@ -24,5 +25,8 @@ struct TimedKernel {
 /// Errors: a device that fails.
 Result<std::vector<double>> time_kernels(const engine::DeviceApi& device, std::span<const TimedKernel> candidates,
                                          std::span<const TimedOperand> operands, const DimValues& values);
+/// The same of one kernel, whose last operands are copied to `out` afterwards. Errors: also a kernel that the device does not launch.
+Result<double> time_kernel(const engine::DeviceApi& device, const TimedKernel& kernel, std::span<const TimedOperand> operands,
+                           const DimValues& values, std::span<const std::span<std::byte>> out);
 
 }  // namespace tenon::tune

@@ -1,8 +1,9 @@
-// tenon bench: latency of a whole engine, or of the CPU kernel of one problem.
+// tenon bench: latency of a whole engine, or of the kernel of one problem.
 #include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
+#include "device_problem.h"
 #include "engine/device.h"
 #include "engine/reference_api.h"
 #include "problem_io.h"
@@ -187,10 +188,42 @@ Result<Chosen> choose_kernel(const engine::Problem& problem) {
   return fail(ErrorKind::unsupported, "no tactic of 'cpu' takes {}{}", engine::to_string(problem), refusals);
 }
 
+Result<void> check(const engine::Problem& problem, std::span<const HostValue> in, std::span<const HostValue> out, std::string_view by) {
+  TENON_TRY(reference, engine::load_reference());
+  std::vector<HostValue> wanted(out.size());
+  TENON_OK(reference->run(problem, in, wanted));
+  for (size_t i = 0; i < out.size(); ++i)
+    if (const auto difference = first_difference(out[i], wanted[i], {}))
+      return fail("{} by {} differs from the reference: output {}, {}", engine::to_string(problem), by, i, *difference);
+  return {};
+}
+
+Result<int> bench_on_device(const BenchOptions& options, const engine::Problem& problem, std::span<const HostValue> in,
+                            std::span<HostValue> out, bool json) {
+  TENON_TRY(run, run_on_device(problem, in, out, options.source));
+  double error = 0;
+  if (options.check) {
+    TENON_TRY(found, error_on_device(problem, in, out));
+    error = found;
+  }
+  const double flops = flops_of(problem);
+  if (json) {
+    Json row = {{"problem", engine::to_string(problem)}, {"card", run.card}, {"tactic", run.tactic}, {"config", run.config}};
+    row.update({{"us", run.us}, {"bound_us", run.bound_us}, {"share", run.bound_us / run.us}});
+    if (flops > 0) row["tflops_per_second"] = flops / run.us * 1e-6;
+    if (options.check) row["max_rel_err"] = error;
+    print_json(row);
+    return kOk;
+  }
+  if (options.check) say("differs from the reference by {:.1e} of the largest value at most\n", error);
+  say("{} by {} {} on {}\n", engine::to_string(problem), run.tactic, run.config, run.card);
+  say("{:.2f} us a launch in a chain of them; the device's peaks would allow {:.2f} us\n", run.us, run.bound_us);
+  return kOk;
+}
+
 Result<int> bench_problem(const BenchOptions& options, bool json) {
   TENON_TRY(problem, parse_problem(options.source.path));
   TENON_TRY(operands, operands_of(problem));
-  TENON_TRY(chosen, choose_kernel(problem));
   std::vector<HostValue> in, out;
   for (size_t i = 0; i < operands.in.size(); ++i) {
     TENON_TRY(value, random_value(operands.in[i].type, *operands.in[i].shape().constant(), options.seed, strf("in{}", i)));
@@ -201,16 +234,11 @@ Result<int> bench_problem(const BenchOptions& options, bool json) {
     TENON_TRY(tensor, Tensor::allocate(fact.dtype(), *fact.shape().constant()));
     out.emplace_back(std::move(tensor));
   }
+  if (options.source.targets == std::vector<std::string>{"cuda"}) return bench_on_device(options, problem, in, out, json);
+  TENON_TRY(chosen, choose_kernel(problem));
   const engine::KernelCall call{.problem = &problem, .in = in, .out = out};
   TENON_TRY(timing, measure(options, [&] { return chosen.kernel(call); }));
-  if (options.check) {
-    TENON_TRY(reference, engine::load_reference());
-    std::vector<HostValue> wanted(out.size());
-    TENON_OK(reference->run(problem, in, wanted));
-    for (size_t i = 0; i < out.size(); ++i)
-      if (const auto difference = first_difference(out[i], wanted[i], {}))
-        return fail("{} by {} differs from the reference: output {}, {}", engine::to_string(problem), chosen.name, i, *difference);
-  }
+  if (options.check) TENON_OK(check(problem, in, out, chosen.name));
   const double flops = flops_of(problem);
   if (json) {
     Json row = {{"problem", engine::to_string(problem)}, {"tactic", chosen.name}};
@@ -229,8 +257,8 @@ Result<int> bench_problem(const BenchOptions& options, bool json) {
 
 void add_bench(CLI::App& app, Outcome& outcome) {
   const auto options = std::make_shared<BenchOptions>();
-  Verb verb(app, outcome, "bench", "measure an engine, a model, or the CPU kernel of one problem",
-            "tenon bench model.engine --seconds 5\n  tenon bench \"gemm m=128 n=768 k=768\"", [options, &outcome] {
+  Verb verb(app, outcome, "bench", "measure an engine, a model, or the kernel of one problem",
+            "tenon bench model.engine --seconds 5\n  tenon bench \"gemm m=128 n=768 k=768\" --device cuda", [options, &outcome] {
               return looks_like_problem(options->source.path) ? bench_problem(*options, outcome.json)
                                                               : bench_engine(*options, outcome.json);
             });
