@@ -24,9 +24,8 @@ struct Fragments {
   static __device__ __forceinline__ void twice_eight(u32 (&low)[2], u32 (&high)[2], const char* stage, int r, int step, int lane) {
     if constexpr (BY_LDMATRIX) {
       u32 both[4];
-      ldmatrix_x4<!S::K_INNER>(both, S::K_INNER
-                                         ? stage + (r + lane % 8 + lane / 16 * 8) * S::PITCH + step * 32 + lane / 8 % 2 * 16
-                                         : stage + (step * K + lane % 16) * S::PITCH + (r + lane / 16 * 8) * 2);
+      ldmatrix_x4<!S::K_INNER>(both, S::K_INNER ? stage + (r + lane % 8 + lane / 16 * 8) * S::PITCH + step * 32 + lane / 8 % 2 * 16
+                                                : stage + (step * K + lane % 16) * S::PITCH + (r + lane / 16 * 8) * 2);
       low[0] = both[0], low[1] = both[1], high[0] = both[2], high[1] = both[3];
       round(low), round(high);
     } else {
