@@ -108,10 +108,10 @@ __device__ __forceinline__ float shift_of(float most) { return most == no_score(
 template <class C, class Heads, class Finish, class Args>
 __device__ __forceinline__ void attention_mma(const Args& p) {
   typedef typename C::T T;
-  trigger();
-  wait();
   const Walk<C, Heads, Args> walk(p);
   typedef Walk<C, Heads, Args> W;
+  trigger();
+  wait();
   walk.begin();
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32, rows = warp % C::ROWS * 16, part = warp / C::ROWS;
   const int row = walk.row0 + rows + lane / 4;  // and row + 8

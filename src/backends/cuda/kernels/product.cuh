@@ -3,7 +3,7 @@
 // by cp.async ahead of the mathematics; SLICES groups of threads share each stage along k; SPLIT blocks of a cluster share k. The partial
 // sums meet in shared memory as floats and are added in a fixed order; then each thread finishes whole vectors of the output.
 // Arguments are structs: Config (numbers below, and m, n, k of the problem), Finish, and Source: base, row(r) and column(k), from which
-// there() tells whether an element lies inside and at() where.
+// there() tells whether an element lies inside and at() where. Where the columns before k_end() lie step() elements apart it is LINEAR.
 
 // An operand's share of a stage: lines along k (K_INNER: a line per row) or along the rows (a line per k).
 template <class T_, int ROWS_, int BK_, bool K_INNER_, bool WHOLE_>
@@ -40,7 +40,7 @@ struct Copier {
   static constexpr bool SAME_COLUMNS = S::K_INNER && THREADS % S::CHUNKS == 0;
   Row rows[HELD][LANES];
 
-  __device__ __forceinline__ void begin(const Source& source, int first) {
+  __device__ __forceinline__ void begin(const Source& source, int first, int) {
 #pragma unroll
     for (int i = 0; i < HELD; ++i)
 #pragma unroll
@@ -85,6 +85,47 @@ struct Copier {
       *reinterpret_cast<uint4*>(to) = make_uint4(words[0], words[1], words[2], words[3]);
     }
   }
+};
+
+// The same where all chunks are whole and the source is linear: an address is the last stage's and a constant. Stages come in order.
+// EVEN: all of them are full.
+template <class S, class Source, int THREADS, bool EVEN>
+struct LinearCopier {
+  enum : int { COUNT = S::LINES * S::CHUNKS, STEPS = (COUNT + THREADS - 1) / THREADS };
+  static_assert(STEPS <= 32, "a bit a step");
+  const typename S::T* from[STEPS];
+  u32 inside;  // whether the row of a step is one of the operand's
+
+  static __device__ __forceinline__ int k_of(int at) { return S::K_INNER ? at % S::CHUNKS * S::EACH : at / S::CHUNKS; }
+  __device__ __forceinline__ void begin(const Source& source, int first, int k0) {
+    inside = 0;
+#pragma unroll
+    for (int i = 0; i < STEPS; ++i) {
+      const int at = int(threadIdx.x) + i * THREADS;
+      const typename Source::Row row = source.row(first + (S::K_INNER ? at / S::CHUNKS : at % S::CHUNKS * S::EACH));
+      if (at < COUNT && source.there(row, source.column(0))) inside |= u32(1) << i;
+      from[i] = source.at(row, source.column(k0 + k_of(at)));
+    }
+  }
+  __device__ __forceinline__ void issue(const Source& source, char* to, int k0) {
+#pragma unroll
+    for (int i = 0; i < STEPS; ++i) {
+      const int at = int(threadIdx.x) + i * THREADS;
+      if (COUNT % THREADS == 0 || at < COUNT) {
+        const bool there = (inside >> i & 1) != 0 && (EVEN || k0 + k_of(at) < source.k_end());
+        cp_async16(to + at / S::CHUNKS * S::PITCH + at % S::CHUNKS * 16, from[i], there);
+      }
+      from[i] += S::BK * source.step();
+    }
+  }
+};
+template <class S, class Source, int THREADS, bool EVEN, bool LINEAR = S::WHOLE&& Source::LINEAR>
+struct CopierOf {
+  typedef Copier<S, Source, THREADS> Type;
+};
+template <class S, class Source, int THREADS, bool EVEN>
+struct CopierOf<S, Source, THREADS, EVEN, true> {
+  typedef LinearCopier<S, Source, THREADS, EVEN> Type;
 };
 
 // TensorCores' mathematics (tensor_cores.cuh) by fused multiply-adds in FP32: a thread has BM / PARTS_M rows and BN / PARTS_N columns.
@@ -173,10 +214,10 @@ __device__ __forceinline__ void product(const Args& p) {
 
   const SourceA a(p, batch);
   const SourceB b(p, batch);
-  Copier<typename C::A, SourceA, C::THREADS> copy_a;
-  Copier<typename C::B, SourceB, C::THREADS> copy_b;
-  copy_a.begin(a, m0);
-  copy_b.begin(b, n0);
+  typename CopierOf<typename C::A, SourceA, C::THREADS, C::EVEN>::Type copy_a;
+  typename CopierOf<typename C::B, SourceB, C::THREADS, C::EVEN>::Type copy_b;
+  copy_a.begin(a, m0, first * C::BK);
+  copy_b.begin(b, n0, first * C::BK);
   // Loops stay loops: between two runs of a network a kernel's code leaves the instruction caches, and fetching it takes longer than
   // what unrolling saves.
   enum : int { STAGE = C::A::BYTES + C::B::BYTES };
@@ -195,14 +236,6 @@ __device__ __forceinline__ void product(const Args& p) {
     }
     cp_async_commit();
   }
-
-  // What a thread finishes: vectors of the tile, the first of them at `unit`. The operands of that one arrive during the product.
-  enum : int { EACH = Finish::EACH, QUADS = EACH / 4, UNITS = C::BM * C::BN / EACH / C::SPLIT };
-  const auto row_of = [&](int unit) { return (C::SPLIT > 1 ? rank * UNITS + unit : unit) * EACH / C::BN; };
-  const auto column_of = [&](int unit) { return (C::SPLIT > 1 ? rank * UNITS + unit : unit) * EACH % C::BN; };
-  const auto is_inside = [&](int unit) { return unit < UNITS && m0 + row_of(unit) < m && n0 + column_of(unit) < n; };
-  Finish finish;
-  if (is_inside(int(threadIdx.x))) finish.begin(p, batch, m0 + row_of(int(threadIdx.x)), n0 + column_of(int(threadIdx.x)));
 
   Math math;
   math.clear();
@@ -227,6 +260,7 @@ __device__ __forceinline__ void product(const Args& p) {
   if constexpr (C::NORMALISED) math.moments.store(shared, thread, slice);
   __syncthreads();
 
+  enum : int { EACH = Finish::EACH, QUADS = EACH / 4, UNITS = C::BM * C::BN / EACH / C::SPLIT };
   float4* const received = reinterpret_cast<float4*>(shared + C::RECEIVED);
   if constexpr (C::SPLIT > 1) {
     cluster_wait();  // every block of the cluster has begun
@@ -238,9 +272,8 @@ __device__ __forceinline__ void product(const Args& p) {
     cluster_wait();  // all shares are here
   }
   for (int unit = int(threadIdx.x); unit < UNITS; unit += C::THREADS) {
-    if (!is_inside(unit)) continue;
-    const int row = row_of(unit), column = column_of(unit);
-    if (unit != int(threadIdx.x)) finish.begin(p, batch, m0 + row, n0 + column);
+    const int at = (C::SPLIT > 1 ? rank * UNITS + unit : unit) * EACH, row = at / C::BN, column = at % C::BN;
+    if (m0 + row >= m || n0 + column >= n) continue;
     float v[EACH];
 #pragma unroll
     for (int q = 0; q < QUADS; ++q) {
@@ -258,8 +291,8 @@ __device__ __forceinline__ void product(const Args& p) {
       v[4 * q] = sum.x, v[4 * q + 1] = sum.y, v[4 * q + 2] = sum.z, v[4 * q + 3] = sum.w;
     }
     if constexpr (C::NORMALISED)
-      finish.end(p, batch, m0 + row, n0 + column, v, C::Moments::of(shared, row, k));
+      Finish::store(p, batch, m0 + row, n0 + column, v, C::Moments::of(shared, row, k));
     else
-      finish.end(p, batch, m0 + row, n0 + column, v);
+      Finish::store(p, batch, m0 + row, n0 + column, v);
   }
 }

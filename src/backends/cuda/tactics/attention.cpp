@@ -82,11 +82,13 @@ std::vector<AttentionTile> tiles_for(const AttentionProblem& p, bool tensor_core
   };
   if (!tensor_cores) return {staged({.rows = 1, .parts = 4, .keys = keys <= 32 ? 8 : 16})};
   std::vector<AttentionTile> out;
-  for (const auto& [rows, parts] :
-       {std::pair<int64_t, int64_t>(4, 1), std::pair<int64_t, int64_t>(2, 2), std::pair<int64_t, int64_t>(1, 4)}) {
+  constexpr std::pair<int64_t, int64_t> kWarps[] = {{4, 1}, {2, 2}, {1, 4}, {2, 4}, {1, 8}};
+  for (const auto& [rows, parts] : kWarps) {
     if (rows > 1 && queries <= static_cast<double>(8 * rows)) continue;
+    if (rows * parts == 8 && keys <= 64) continue;
     const bool few_keys = width > 64 || keys <= 64;
-    const int64_t each = rows == 4 ? (width > 64 ? 32 : 64) : rows == 2 ? 32 : few_keys ? 16 : 32;
+    int64_t each = rows == 4 ? (width > 64 ? 32 : 64) : rows == 2 ? 32 : few_keys ? 16 : 32;
+    if (rows == 2 && parts == 4 && keys > 128 && width <= 64) each = 64;  // many short sequences are one step
     for (const int64_t size : {each, each == 16 ? each * 2 : each / 2}) out.push_back(staged({rows, parts, size, 2}));
   }
   const auto fills = [&](const AttentionTile& t) {

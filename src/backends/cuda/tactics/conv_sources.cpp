@@ -53,6 +53,7 @@ std::string masked_text(KernelWriter& w, const ConvProblem& p, const Dim& pixels
   const int64_t taps = taps_in(p), columns = taps * channels_of_group(p);
   const std::string_view mask = taps < 32 ? "u32" : "u64";
   std::string out = strf("  struct Row {{\n    i64 at;\n    {} taps;\n  }};\n  struct Column {{\n    i64 at;\n    int tap;\n  }};\n", mask);
+  out += taps == 1 && p.channels_last ? linear_text(strf("{}", columns), "1") : "  static constexpr bool LINEAR = false;\n";
   out += "  __device__ __forceinline__ Row row(int r) const {\n" + window_start_text(w, p);
   out += strf("    i64 at = {};\n    {} inside = r < {} ? 1 : 0;\n",
               p.channels_last ? strf("i64(rest) * {}", w.size(product_of(p.in_spatial) * p.c)) : "0", mask, int_size(w, pixels));
@@ -82,6 +83,7 @@ std::string counted_text(KernelWriter& w, const ConvProblem& p, const Dim& pixel
   const size_t rank = p.in_spatial.size();
   const int64_t columns = taps_in(p) * channels_of_group(p);
   std::string out = strf("  struct Row {{\n    i64 at;\n    int first[{}];\n  }};\n  struct Column {{\n    int k;\n  }};\n", rank);
+  out += "  static constexpr bool LINEAR = false;\n";
   out += "  __device__ __forceinline__ Row row(int r) const {\n    Row out;\n" + window_start_text(w, p);
   out += strf("    for (int d = 0; d < {}; ++d) out.first[d] = first[d];\n", rank);
   out += strf("    out.at = {};\n", p.channels_last ? strf("i64(rest) * {}", w.size(product_of(p.in_spatial) * p.c)) : "0");
@@ -136,6 +138,7 @@ std::string weights_text(const ConvProblem& p, std::string_view name) {
               type, group, m * columns);
   if (!p.transposed) return out + lines_text(type, strf("{}", m), strf("{}", columns), strf("{}", columns), "1") + "};\n";
   out += "  struct Row {\n    int at;\n    bool there;\n  };\n  struct Column {\n    i64 at;\n    bool there;\n  };\n";
+  out += "  static constexpr bool LINEAR = false;\n";
   out += strf("  __device__ __forceinline__ Row row(int r) const {{ return {{r * {}, r < {}}}; }}\n", taps, m);
   out += strf("  __device__ __forceinline__ Column column(int k) const {{ return {{i64(k / {}) * {} + k % {}, k < {}}}; }}\n", taps,
               m * taps, taps, columns);

@@ -120,24 +120,20 @@ size_t outputs_of(const FinishSpec& spec) { return result_types(spec).size(); }
 
 std::string finish_text(KernelWriter& w, const FinishSpec& spec) {
   const std::string columns = w.size(product_of(spec.column_dims));
-  std::string members, begin, before, body, after;
+  std::string before, body, after;
   std::vector<std::string> inputs = {spec.has_bias ? "sum" : "v[e]"};
-  // One operand: a vector where calls are whole and it lies dense, one element for all where it does not move: both are loaded early. Else
-  // an element at a time, when it is wanted.
+  // One operand: a vector where calls are whole and it lies dense, else an element at a time; one for all where it does not move.
   const auto operand = [&](const std::string& name, size_t input, const Operand& from) {
-    const std::string_view type = storage_type(from.type), wide = compute_type(from.type);
-    const std::string at = strf("static_cast<const {}*>(p.in{}) + {}", type, input, offset_text(w, from.rows, "at_row"));
+    const std::string_view type = storage_type(from.type);
+    before += strf("    const {}* const {}_at = static_cast<const {}*>(p.in{}) + {};\n", type, name, type, input,
+                   offset_text(w, from.rows, "at_row"));
     if (from.constant()) {
-      members += strf("  {} {}_one;\n", type, name);
-      begin += strf("    {}_one = *({});\n", name, at);
-      before += strf("    const {} {} = {};\n", wide, name, loaded(from.type, strf("{}_one", name)));
+      before += strf("    const {} {} = {};\n", compute_type(from.type), name, loaded(from.type, strf("{}_at[0]", name)));
     } else if (from.dense() && spec.whole) {
-      members += strf("  {} {}_each[{}];\n", type, name, spec.each);
-      begin += strf("    load_each({}_each, {} + at_column);\n", name, at);
-      body += strf("      const {} {} = {};\n", wide, name, loaded(from.type, strf("{}_each[e]", name)));
+      before += strf("    {} {}_each[{}];\n    load_each({}_each, {}_at + at_column);\n", type, name, spec.each, name, name);
+      body += strf("      const {} {} = {};\n", compute_type(from.type), name, loaded(from.type, strf("{}_each[e]", name)));
     } else {
-      before += strf("    const {}* const {}_at = {};\n", type, name, at);
-      body += strf("      const {} {} = {};\n", wide, name,
+      body += strf("      const {} {} = {};\n", compute_type(from.type), name,
                    loaded(from.type, strf("{}_at[{}]", name, offset_text(w, from.columns, "(at_column + e)"))));
     }
     return name;
@@ -150,9 +146,9 @@ std::string finish_text(KernelWriter& w, const FinishSpec& spec) {
   }
   const bool normalised = spec.row_norm != engine::RowNorm::none;
   if (normalised) {
-    if (spec.row_norm == engine::RowNorm::layer) operand("of_b", 2, {DType::f32, {}, {{product_of(spec.column_dims), 1}}});
-    body += strf("      const float normal = {} * moments.y;\n",
-                 spec.row_norm == engine::RowNorm::layer ? "(v[e] - moments.x * of_b)" : "v[e]");
+    const bool centred = spec.row_norm == engine::RowNorm::layer;
+    if (centred) operand("of_b", 2, {DType::f32, {}, {{product_of(spec.column_dims), 1}}});
+    body += strf("      const float normal = {} * moments.y;\n", centred ? "(v[e] - moments.x * of_b)" : "v[e]");
     inputs = {"normal"};
   }
   const std::vector<DType> types = result_types(spec);
@@ -175,19 +171,14 @@ std::string finish_text(KernelWriter& w, const FinishSpec& spec) {
     }
     body += strf("      {}[e] = {};\n", spec.whole ? strf("y{}", i) : strf("y{}_at", i), stored(types[i], results[i]));
   }
-  const std::string place = strf("    const i64 at_row = {};\n    const int at_column = {};\n", spec.row, spec.column);
-  std::string out = strf("struct Finish {{\n  enum : int {{ EACH = {} }};\n", spec.each) + members;
-  out += "  __device__ __forceinline__ void begin(const Args& p, int batch, int row, int column) {\n" + place + begin + "  }\n";
-  out += "  __device__ __forceinline__ void end(const Args& p, int batch, int row, int column,";
-  out += strf(" const float (&v)[{}]{}) const {{\n", spec.each, normalised ? ", float2 moments" : "") + place;
+  std::string out = strf("struct Finish {{\n  enum : int {{ EACH = {} }};\n", spec.each);
+  out += "  static __device__ __forceinline__ void store(const Args& p, int batch, int row, int column,";
+  out += strf(" const float (&v)[{}]{}) {{\n", spec.each, normalised ? ", float2 moments" : "");
+  out += strf("    const i64 at_row = {};\n    const int at_column = {};\n", spec.row, spec.column);
   if (!spec.whole) out += strf("    const int end = {};\n", spec.columns);
   out += before + "#pragma unroll\n" + strf("    for (int e = 0; e < {}; ++e) {{\n", spec.each);
   if (!spec.whole) out += "      if (at_column + e >= end) continue;\n";
-  out += body + "    }\n" + after + "  }\n";
-  if (normalised) return out + "};\n";
-  out += strf("  static __device__ __forceinline__ void store(const Args& p, int batch, int row, int column, const float (&v)[{}]) {{\n",
-              spec.each);
-  return out + "    Finish finish;\n    finish.begin(p, batch, row, column);\n    finish.end(p, batch, row, column, v);\n  }\n};\n";
+  return out + body + "    }\n" + after + "  }\n};\n";
 }
 
 }  // namespace tenon::cuda

@@ -4,8 +4,7 @@
 
 namespace tenon::cuda {
 
-/// A kernel calls `Finish::store(p, batch, row, column, v)` with `each` sums of one row; or `begin` of a Finish, which loads what it can of
-/// the other operands, long before its `end`, which does the rest.
+/// A kernel calls `Finish::store(p, batch, row, column, v)` with `each` sums of one row.
 struct FinishSpec {
   std::vector<Dim> row_dims, column_dims;  // dims of the output that a row and a column of it count
   std::string row, column, columns;        // texts over batch, row, column (int): place in the output; end of the valid columns (int)
@@ -16,7 +15,7 @@ struct FinishSpec {
   DType bias = DType::none;  // input 2: one for each column, or for each row modulo `bias_rows`
   Dim bias_rows = 0;
   engine::RowNorm row_norm =
-      engine::RowNorm::none;  // end() gets {mean, 1 / deviation} of the row; layer: input 2 has the sums of b's columns
+      engine::RowNorm::none;  // store() also gets {mean, 1 / deviation} of the row; layer: input 2 has the sums of b's columns
   int64_t each = 8;
   bool whole = false;  // calls begin at multiples of `each` and all their results are valid
 };

@@ -10,7 +10,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr size_t kMostConfigs = 32;           // worth measuring
+constexpr size_t kMostConfigs = 64;           // worth measuring
 constexpr int64_t kSharedBytes = 110 * 1024;  // two blocks a multiprocessor, or the next kernel cannot begin beside this one
 
 int64_t threads_of(const ProductSpec& spec, const Tile& t) { return t.parts_m * t.parts_n * t.slices * (spec.tensor_cores ? 32 : 1); }
@@ -124,9 +124,14 @@ std::vector<std::string> product_configs(const ProductSpec& spec, const engine::
   return out;
 }
 
+std::string linear_text(std::string_view columns, std::string_view step) {
+  return strf("  static constexpr bool LINEAR = true;\n  __device__ __forceinline__ i64 step() const {{ return {}; }}\n", step) +
+         strf("  __device__ __forceinline__ int k_end() const {{ return {}; }}\n", columns);
+}
+
 std::string lines_text(std::string_view type, std::string_view rows, std::string_view columns, std::string_view row_step,
                        std::string_view column_step) {
-  std::string out = "  struct Row {\n    i64 at;\n    bool there;\n  };\n  typedef Row Column;\n";
+  std::string out = "  struct Row {\n    i64 at;\n    bool there;\n  };\n  typedef Row Column;\n" + linear_text(columns, column_step);
   out += strf("  __device__ __forceinline__ Row row(int r) const {{ return {{i64(r) * {}, r < {}}}; }}\n", row_step, rows);
   out += strf("  __device__ __forceinline__ Column column(int k) const {{ return {{i64(k) * {}, k < {}}}; }}\n", column_step, columns);
   out += "  __device__ __forceinline__ bool there(const Row& row, const Column& column) const { return row.there && column.there; }\n";
@@ -155,8 +160,8 @@ Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, c
               spec.tensor_cores ? "TensorCores" : "CudaCores");
   top += strf("  enum : int {{ BM = {}, BN = {}, BK = {}, STAGES = {}, PARTS_M = {}, PARTS_N = {}, SLICES = {}, SPLIT = {} }};\n", t.m, t.n,
               t.k, t.stages, t.parts_m, t.parts_n, t.slices, t.split);
-  top += strf("  enum : int {{ THREADS = {}, TILE_PITCH = {}, RECEIVED = {} }};\n  static constexpr bool B_FIRST = {};\n", threads,
-              tile_pitch(t), received_at(spec, t), spec.b_static);
+  top += strf("  enum : int {{ THREADS = {}, TILE_PITCH = {}, RECEIVED = {} }};\n  static constexpr bool B_FIRST = {}, EVEN = {};\n",
+              threads, tile_pitch(t), received_at(spec, t), spec.b_static, divides(t.k, spec.k));
   const bool normalised = is_normalised(spec);
   top += strf("  enum : int {{ MOMENTS_AT = {} }};\n  static constexpr bool NORMALISED = {}, CENTRED = {};\n", moments_at(spec, t),
               normalised, spec.finish.row_norm == engine::RowNorm::layer);

@@ -44,6 +44,8 @@ double product_us(const ProductSpec& spec, const engine::DeviceFacts& device);
 /// `w`: the writer that the texts of the spec came from.
 Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, const tune::BuildCtx& ctx);
 
+/// What makes a Source LINEAR: elements `step` apart before column `columns`.
+std::string linear_text(std::string_view columns, std::string_view step);
 /// Members of a Source whose rows and columns lie evenly, `row_step` and `column_step` elements apart.
 std::string lines_text(std::string_view type, std::string_view rows, std::string_view columns, std::string_view row_step,
                        std::string_view column_step);
