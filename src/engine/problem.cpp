@@ -120,6 +120,15 @@ Epilogue* epilogue_of(Problem& problem) {
       },
       problem.kind);
 }
+Math* math_of(Problem& problem) {
+  return std::visit(
+      [](auto& kind) -> Math* {
+        if constexpr (requires { kind.math; }) return &kind.math;
+        return nullptr;
+      },
+      problem.kind);
+}
+const Math* math_of(const Problem& problem) { return math_of(const_cast<Problem&>(problem)); }
 const Epilogue* epilogue_of(const Problem& problem) { return epilogue_of(const_cast<Problem&>(problem)); }
 
 }  // namespace tenon::engine

@@ -469,5 +469,8 @@ Result<void> check_sizes(const Problem& bound, const Dims& out);
 /// The epilogue of a kind that has one, else null.
 Epilogue* epilogue_of(Problem& problem);
 const Epilogue* epilogue_of(const Problem& problem);
+/// Of products and convolutions; null for other kinds.
+Math* math_of(Problem& problem);
+const Math* math_of(const Problem& problem);
 
 }  // namespace tenon::engine

@@ -33,6 +33,7 @@ Result<engine::Problem> problem_of(const ir::Graph& graph, const ir::Node& node)
   auto made = node.op.row().problem(node.op.attributes(), in, ir::facts_of(graph, node.out));
   if (!made.ok() && made.error().kind == ErrorKind::unsupported && node.epilogue.empty()) return reference_problem(node.op);
   if (!made.ok()) return std::move(made).error();
+  if (Math* math = engine::math_of(*made)) *math = node.math;
   if (node.epilogue.empty()) return made;
   engine::Epilogue* epilogue = engine::epilogue_of(*made);
   TENON_CHECK(epilogue, "{} has an epilogue, its problem takes none", node.op.name());

@@ -81,18 +81,12 @@ void settle(const engine::RecurrentProblem& p, size_t input, Tensor& tensor) {
   tensor = *convert(wide, tensor.dtype);
 }
 
-const Math* math_of(const engine::Problem& problem) {
-  if (const auto* gemm = problem.as<engine::GemmProblem>()) return &gemm->math;
-  const auto* conv = problem.as<engine::ConvProblem>();
-  return conv ? &conv->math : nullptr;
-}
-
 /// Sums of n products in another order: each of n roundings moves a sum by 2^-24 of it.
 cli::Tolerance tolerance(const engine::Problem& problem) {
   const double n = summands(problem);
   cli::Tolerance out{.rtol = 2e-5, .atol = 4e-6 + 0x1p-24 * (n > 1 ? n : 0), .f16_rtol = 0x1p-9, .bf16_rtol = 0x1p-6};
   // Each operand that is rounded to TF32 moves a product by 2^-11 of it at most, in any direction.
-  const Math* math = math_of(problem);
+  const Math* math = engine::math_of(problem);
   if (math && math->operand_rounding == Rounding::tf32) out.atol += 0x1p-11 * std::sqrt(n);
   // Tensor cores take the weights of attention, which sum to 1, rounded to 16 bits, and v lies in [-1, 1].
   const auto* attention = problem.as<engine::AttentionProblem>();

@@ -45,7 +45,7 @@ double bound_us(const engine::Problem& problem, std::span<const tune::TimedOpera
   const auto* conv = problem.as<engine::ConvProblem>();
   const auto* attention = problem.as<engine::AttentionProblem>();
   const DType type = gemm ? gemm->a : conv ? conv->x : attention ? attention->type : DType::f32;
-  const Math* math = gemm ? &gemm->math : conv ? &conv->math : nullptr;
+  const Math* math = engine::math_of(problem);
   double peak = type == DType::f16 || type == DType::bf16 ? facts.f16_flops_per_us : facts.f32_flops_per_us;
   if (type == DType::f32 && math && math->operand_rounding == Rounding::tf32) peak = facts.f16_flops_per_us / 2;
   return std::max(bytes / facts.memory_bytes_per_us, flops_of(problem) / peak);
@@ -53,9 +53,7 @@ double bound_us(const engine::Problem& problem, std::span<const tune::TimedOpera
 
 /// What sums in another order and one rounding leave.
 double most_error(DType type, const engine::Problem& problem) {
-  const auto* gemm = problem.as<engine::GemmProblem>();
-  const auto* conv = problem.as<engine::ConvProblem>();
-  const Math* math = gemm ? &gemm->math : conv ? &conv->math : nullptr;
+  const Math* math = engine::math_of(problem);
   if (type == DType::f16) return 0x1p-9;
   if (type == DType::bf16) return 0x1p-6;
   return math && math->operand_rounding == Rounding::tf32 ? 2e-3 : 1e-4;

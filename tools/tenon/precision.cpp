@@ -31,18 +31,9 @@ std::string types_text(const std::vector<engine::Operand>& operands) {
   return join(out, ", ");
 }
 
-const Math* math_of(const engine::Problem& problem) {
-  return std::visit(
-      [](const auto& kind) -> const Math* {
-        if constexpr (requires { kind.math; }) return &kind.math;
-        return nullptr;
-      },
-      problem.kind);
-}
-
 /// Evaluators and kernels sum in FP32 or wider, whatever the operands; integers in 64 bits.
 std::string sums_of(const Step& step) {
-  const Math* math = math_of(step.problem);
+  const Math* math = engine::math_of(step.problem);
   if (math && math->accumulator != DType::none) return std::string(to_string(math->accumulator));
   if (step.problem.as<engine::CopyProblem>()) return "-";
   DType most = DType::none;
@@ -80,7 +71,7 @@ std::vector<StepPrecision> precision_of(const engine::Plan& plan, const engine::
     DType was = DType::none;
     for (const std::string& name : split(step.name, '+'))
       if (const auto at = of_model.find(name); at != of_model.end() && was == DType::none) was = at->second;
-    const Math* math = math_of(step.problem);
+    const Math* math = engine::math_of(step.problem);
     if (now == DType::none) {
       row.why = "no floats";
     } else if (math && math->operand_rounding != Rounding::f32) {

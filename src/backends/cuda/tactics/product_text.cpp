@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <tuple>
 
 #include "backends/cuda/kernels/texts.h"
 #include "backends/cuda/tactics/expr_text.h"
@@ -10,8 +12,8 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr size_t kMostConfigs = 64;           // worth measuring
-constexpr int64_t kSharedBytes = 110 * 1024;  // two blocks a multiprocessor, or the next kernel cannot begin beside this one
+constexpr size_t kMostConfigs = 64, kMostShapes = 24;  // worth measuring
+constexpr int64_t kSharedBytes = 110 * 1024;           // two blocks a multiprocessor, or the next kernel cannot begin beside this one
 
 int64_t threads_of(const ProductSpec& spec, const Tile& t) { return t.parts_m * t.parts_n * t.slices * (spec.tensor_cores ? 32 : 1); }
 int64_t elem_bytes(const ProductSpec& spec) { return bits_of(spec.type) / 8; }
@@ -116,12 +118,17 @@ std::vector<Tile> product_tiles(const ProductSpec& spec, const engine::DeviceFac
 }
 
 std::vector<std::string> product_configs(const ProductSpec& spec, const engine::DeviceFacts& device) {
-  std::vector<std::string> out;
-  for (const Tile& tile : product_tiles(spec, device)) {
-    if (out.size() == kMostConfigs) break;
-    out.push_back(config_text(tile));
-  }
-  return out;
+  const std::vector<Tile> tiles = product_tiles(spec, device);
+  // First the best of each shape, since the model errs more between shapes than within one.
+  std::vector<const Tile*> out;
+  std::set<std::tuple<int64_t, int64_t, int64_t, int64_t>> shapes;
+  for (const Tile& tile : tiles)
+    if (out.size() < kMostShapes && shapes.insert({tile.m, tile.n, tile.split, threads_of(spec, tile)}).second) out.push_back(&tile);
+  for (const Tile& tile : tiles)
+    if (out.size() < kMostConfigs && std::find(out.begin(), out.end(), &tile) == out.end()) out.push_back(&tile);
+  std::vector<std::string> names;
+  for (const Tile* tile : out) names.push_back(config_text(*tile));
+  return names;
 }
 
 std::string linear_text(std::string_view columns, std::string_view step) {
