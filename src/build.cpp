@@ -2,6 +2,7 @@
 #include "build.h"
 
 #include "backends/cuda/tactics/facts.h"
+#include "engine/check_order.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "runtime/engine.h"
@@ -89,6 +90,7 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
   if (target.lower.devices.back() == "cuda") TENON_OK(tune::report_host_steps(plan, target.facts, options.strict, options.log));
   TENON_OK(tune::choose(plan, target.facts, blobs, options.log, tuning));
   TENON_OK(engine::validate(plan));
+  TENON_OK(engine::check_order(plan, target.facts));
   return plan;
 }
 

@@ -15,9 +15,10 @@ struct KernelText {
 
 /// A compiled text.
 struct CompiledKernel {
-  Bytes binary;
-  int64_t registers = 0, shared_bytes = 0, local_bytes = 0;  // local: spilled registers
-  bool has_wait = false;
+  Bytes binary;                                              // for PTX (engine::is_ptx) the text, a zero behind it
+  int64_t registers = 0, shared_bytes = 0, local_bytes = 0;  // local: spilled registers; all zero for PTX
+  // What the compiler's output contains: griddepcontrol.wait; loads through the read-only path, which may move before it.
+  bool has_wait = false, has_constant_loads = false;
   int64_t lowest_driver = 0;
 };
 

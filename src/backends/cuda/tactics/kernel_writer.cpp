@@ -37,7 +37,7 @@ engine::Kernel KernelWriter::finish(const tune::BuildCtx& ctx, const Geometry& g
   for (size_t i = 0; i < sizes_.size(); ++i) member("long long", "d", i, {.kind = engine::RelocKind::dim, .value = sizes_[i]});
   launch.args.resize(8 * launch.relocs.size());
   launch.shared_bytes = geometry.shared_bytes;
-  launch.mode = geometry.mode;
+  if (engine::has_dependent_launch(ctx.device.arch)) launch.mode = geometry.mode;
   launch.cooperative = geometry.cooperative;
   const auto library = [&](std::string_view name, std::string_view text) {
     return top_.find(name) == std::string::npos && body_.find(name) == std::string::npos ? std::string_view() : text;
