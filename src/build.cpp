@@ -68,7 +68,7 @@ const engine::DeviceApi* device_to_measure_on(const std::vector<std::string>& ta
   const engine::DeviceApi* api = runtime::find_device_api("cuda");
   const auto is_here = [&](const std::string& name) {
     const engine::DeviceFacts* facts = cuda::facts_of(name);
-    return facts && api->check(facts->arch).ok();
+    return facts && !engine::is_ptx(facts->arch) && api->check(facts->arch).ok();
   };
   return std::any_of(targets.begin(), targets.end(), is_here) ? api : nullptr;
 }

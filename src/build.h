@@ -34,7 +34,8 @@ struct BuildOptions {
   std::function<bool(std::string_view stage, double share)> progress;
 };
 
-/// The name as it is; "cuda" becomes the architecture of this machine's GPU. Errors: there is none, or none that kernels are made for.
+/// The name as it is; "cuda" becomes the architecture of this machine's GPU, or "compute_80" where no kernels are made for that. Errors:
+/// there is none, or one too old for both.
 Result<std::string> named_target(const std::string& name);
 
 Result<Bytes> build_engine(ir::Module module, const BuildOptions& options);

@@ -10,9 +10,11 @@ namespace tenon::cli {
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 void Source::add_options(Verb& verb, bool with_shapes) {
-  verb.option("--target,--device", &targets,
-              "what to plan for or run on: cpu, cuda (this machine's GPU), sm_90, sm_80, portable, mock (tests); several with commas",
-              {.commas = true});
+  verb.option(
+      "--target,--device", &targets,
+      "what to plan for or run on: cpu, cuda (this machine's GPU), sm_90, sm_80, compute_80 (PTX for other GPUs), portable, mock (tests); "
+      "several with commas",
+      {.commas = true});
   if (with_shapes) verb.option("--shape", &shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});
   verb.option("--fp16", &fp16, "store and multiply in 16-bit floats, sum in FP32");
   verb.option("--bf16", &bf16, "the same with bfloat16");
