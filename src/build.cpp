@@ -124,7 +124,7 @@ Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
   for (const std::string& name : targets) TENON_OK(target_of(name));
   TENON_OK(precision_of(options.precision));
 
-  tune::Tuning tuning{.device = options.tune ? device_to_measure_on(targets) : nullptr};
+  tune::Tuning tuning{.device = options.tune ? device_to_measure_on(targets) : nullptr, .stress = options.stress};
   TENON_TRY(timings, tune::open_timings(options.timing_cache, tuning.device != nullptr));
   if (tuning.device || !options.timing_cache.empty()) tuning.timings = &timings.timings;
 

@@ -27,6 +27,8 @@ struct BuildOptions {
   /// File of timings that kernels are chosen by, made if there is none. Empty: with a GPU to measure on, one in the user's cache folder,
   /// else none, and a model of the device chooses.
   std::string timing_cache;
+  /// GPU kernels begin as early as they may and sleep at random after their waits (docs/gpu.md): the same bits, many times slower.
+  bool stress = false;
   std::vector<std::string> disabled_passes;
   std::string stop_after;  // the pass after which the pipeline ends
   Log log;

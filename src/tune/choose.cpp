@@ -11,7 +11,9 @@ class Chooser {
  public:
   Chooser(engine::Plan& plan, std::span<const engine::DeviceFacts> facts, std::vector<engine::Blob>& blobs, const Log& log,
           const Tuning& tuning)
-      : plan_(plan), facts_(facts), blobs_(blobs), log_(log), tuning_(tuning), stores_(facts.size()) {}
+      : plan_(plan), facts_(facts), blobs_(blobs), log_(log), tuning_(tuning), stores_(facts.size()) {
+    for (CodeStore& store : stores_) store.stress = tuning.stress;
+  }
 
   Result<void> run() {
     TENON_OK(body(plan_.main));

@@ -24,6 +24,8 @@ struct CompiledKernel {
 
 class CodeStore {
  public:
+  /// Texts of a stress build (BuildOptions::stress) are asked for.
+  bool stress = false;
   /// `text` calls its kernel TENON_KERNEL; the store names it by its contents. `module` is a row of this store until choose() ends.
   engine::CodeRef add(const std::string& text);
   const std::vector<KernelText>& rows() const { return rows_; }

@@ -23,6 +23,7 @@ void Source::add_options(Verb& verb, bool with_shapes) {
   verb.option("--timing-cache", &timing_cache, "file of kernel timings to choose by; what this build measures is added");
   verb.option("--no-tune", &no_tune, "measure no kernels on this machine's GPU: choose by the timings, else by a model of the device");
   verb.option("--strict", &strict, "an error, not a warning, where steps of a GPU's plan would run on the host");
+  verb.option("--stress", &stress, "for tests: GPU kernels that begin early and sleep at random, which shows a missing wait");
   verb.option("--disable-pass", &disabled_passes, "passes to leave out, with commas", {.commas = true});
   verb.option("--stop-after", &stop_after, "the pass after which the pipeline ends");
 }
@@ -50,6 +51,7 @@ Result<Bytes> build(const Source& source) {
   if (!source.targets.empty()) options.targets = source.targets;
   options.precision = precision;
   options.strict = source.strict;
+  options.stress = source.stress;
   options.input_dims = std::move(shapes);
   options.tune = !source.no_tune;
   options.timing_cache = source.timing_cache;
