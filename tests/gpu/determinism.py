@@ -25,6 +25,7 @@ Exit codes: 0 all the same, 1 not, 77 no GPU.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -60,7 +61,7 @@ def call(command: list[str], until: float, env: dict[str, str] | None = None, ma
 def grown(graph: Path, folder: Path) -> tuple[str, list[str]]:
     """An exported graph with weights, and the flags of its inputs' shapes."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "bench/gpu"))
-    import models
+    models = importlib.import_module("models")
     import onnx
 
     regrow = models.load_regrow(graph.parent / "regrow.py")
