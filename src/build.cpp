@@ -2,6 +2,7 @@
 #include "build.h"
 
 #include "backends/cuda/tactics/facts.h"
+#include "engine/check_order.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "runtime/engine.h"
@@ -67,7 +68,7 @@ const engine::DeviceApi* device_to_measure_on(const std::vector<std::string>& ta
   const engine::DeviceApi* api = runtime::find_device_api("cuda");
   const auto is_here = [&](const std::string& name) {
     const engine::DeviceFacts* facts = cuda::facts_of(name);
-    return facts && api->check(facts->arch).ok();
+    return facts && !engine::is_ptx(facts->arch) && api->check(facts->arch).ok();
   };
   return std::any_of(targets.begin(), targets.end(), is_here) ? api : nullptr;
 }
@@ -89,6 +90,7 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
   if (target.lower.devices.back() == "cuda") TENON_OK(tune::report_host_steps(plan, target.facts, options.strict, options.log));
   TENON_OK(tune::choose(plan, target.facts, blobs, options.log, tuning));
   TENON_OK(engine::validate(plan));
+  TENON_OK(engine::check_order(plan, target.facts));
   return plan;
 }
 
@@ -122,7 +124,7 @@ Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
   for (const std::string& name : targets) TENON_OK(target_of(name));
   TENON_OK(precision_of(options.precision));
 
-  tune::Tuning tuning{.device = options.tune ? device_to_measure_on(targets) : nullptr};
+  tune::Tuning tuning{.device = options.tune ? device_to_measure_on(targets) : nullptr, .stress = options.stress};
   TENON_TRY(timings, tune::open_timings(options.timing_cache, tuning.device != nullptr));
   if (tuning.device || !options.timing_cache.empty()) tuning.timings = &timings.timings;
 

@@ -27,6 +27,8 @@ struct BuildOptions {
   /// File of timings that kernels are chosen by, made if there is none. Empty: with a GPU to measure on, one in the user's cache folder,
   /// else none, and a model of the device chooses.
   std::string timing_cache;
+  /// GPU kernels begin as early as they may and sleep at random after their waits (docs/gpu.md): the same bits, many times slower.
+  bool stress = false;
   std::vector<std::string> disabled_passes;
   std::string stop_after;  // the pass after which the pipeline ends
   Log log;
@@ -34,7 +36,8 @@ struct BuildOptions {
   std::function<bool(std::string_view stage, double share)> progress;
 };
 
-/// The name as it is; "cuda" becomes the architecture of this machine's GPU. Errors: there is none, or none that kernels are made for.
+/// The name as it is; "cuda" becomes the architecture of this machine's GPU, or "compute_80" where no kernels are made for that. Errors:
+/// there is none, or one too old for both.
 Result<std::string> named_target(const std::string& name);
 
 Result<Bytes> build_engine(ir::Module module, const BuildOptions& options);

@@ -1,5 +1,7 @@
 // DeviceFacts: what the builder knows of a device without having one. Texts of known devices lie in devices/*.txt.
 #pragma once
+#include <charconv>
+
 #include "base/fields.h"
 
 namespace tenon::engine {
@@ -32,5 +34,25 @@ struct DeviceFacts {
                                          Field{12, "f16_flops_per_us", &DeviceFacts::f16_flops_per_us},
                                          Field{13, "launch_us", &DeviceFacts::launch_us}};
 };
+
+/// A launch of more blocks of each multiprocessor is never dependent: those that came early would hold the places of those they wait for.
+constexpr int64_t kDependentBlocksPerUnit = 4;
+
+/// "compute_80": PTX, which a driver compiles for the GPU that it finds. "sm_90": code for that one architecture.
+inline bool is_ptx(std::string_view arch) { return arch.starts_with("compute_"); }
+/// 90 of "sm_90"; 0: it names no compute capability.
+inline int64_t capability_of(std::string_view arch) {
+  int64_t out = 0;
+  const size_t at = arch.find('_');
+  if (at != std::string_view::npos) std::from_chars(arch.data() + at + 1, arch.data() + arch.size(), out);
+  return out;
+}
+/// Dependent launches and clusters came with compute capability 9.0. PTX has neither, so that older GPUs take it.
+inline bool has_dependent_launch(std::string_view arch) { return !is_ptx(arch) && capability_of(arch) >= 90; }
+inline bool has_clusters(std::string_view arch) { return has_dependent_launch(arch); }
+/// Whether code for `arch` runs on a GPU of the architecture `gpu`.
+inline bool runs_on(std::string_view arch, std::string_view gpu) {
+  return arch == gpu || (is_ptx(arch) && capability_of(gpu) >= capability_of(arch));
+}
 
 }  // namespace tenon::engine

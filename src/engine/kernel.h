@@ -5,7 +5,8 @@
 
 namespace tenon::engine {
 
-/// On the CPU the stable name of a kernel row and its configuration; on a GPU a function of a module in the file.
+/// On the CPU the stable name of a kernel row and its configuration; on a GPU a function of a module in the file, and for people the
+/// tactic that wrote it with its configuration.
 struct CodeRef {
   std::string name;
   std::string config;

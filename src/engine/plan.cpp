@@ -21,6 +21,16 @@ std::string operands_text(const Body& body, const std::vector<Operand>& operands
   return "(" + join(parts, ", ") + ")";
 }
 
+/// A launch of code with what decides how it runs; of a function of the build its name.
+std::string launch_text(const Launch& launch) {
+  std::string out = " kernel=" + launch.code.name;
+  if (launch.code.module < 0) return out;
+  out += strf(" by {} grid={} block={}", quote(launch.code.config), to_text(launch.grid), to_text(launch.block));
+  if (!launch.cluster.empty()) out += " cluster=" + to_text(launch.cluster);
+  if (!(launch.shared_bytes == Dim(0))) out += " shared=" + to_string(launch.shared_bytes);
+  return out + strf(" {}{}", to_text(launch.mode), launch.cooperative ? " cooperative" : "");
+}
+
 std::string tail_text(const std::vector<int64_t>& waits, const std::vector<std::string>& defines) {
   std::string out;
   if (!waits.empty()) out += " waits=" + to_text(waits);
@@ -43,7 +53,7 @@ void print_body(const Body& body, std::string indent, std::string& out) {
       out += strf("{}  {} @{} {} = {}  {}{}", indent, number++, step.device, operands_text(body, step.out), operands_text(body, step.in),
                   to_string(step.problem), tail_text(step.waits, step.defines));
       for (const Variant& variant : step.variants)
-        for (const Launch& launch : variant.kernel.launches) out += " kernel=" + launch.code.name;
+        for (const Launch& launch : variant.kernel.launches) out += launch_text(launch);
       out += "  # " + step.name + "\n";
     }
     for (const Region& region : segment.region) {

@@ -1,11 +1,13 @@
 #include "runtime/engine.h"
 
+#include <algorithm>
 #include <set>
 
 #include "backends/cpu/device/cpu_device.h"
 #include "backends/cuda/device/cuda_device.h"
 #include "backends/mock/device/mock_device.h"
 #include "base/file.h"
+#include "engine/device_facts.h"
 #include "engine/reference_api.h"
 
 namespace tenon::runtime {
@@ -18,6 +20,39 @@ void collect_weights(const engine::Body& body, std::set<std::pair<int64_t, int64
   for (const engine::Segment& segment : body.segments)
     for (const engine::Region& region : segment.region)
       for (const engine::Body& inner : region.bodies) collect_weights(inner, out);
+}
+
+/// What a plan's code is for; empty: it has none.
+std::string_view arch_of(const engine::Plan& plan) { return plan.modules.empty() ? std::string_view() : plan.modules[0].arch; }
+
+/// Whether the plan's devices are there and run its code.
+Result<void> check_devices(const engine::Plan& plan) {
+  for (const std::string& device : plan.devices) {
+    const engine::DeviceApi* api = find_device_api(device);
+    if (!api) return fail(ErrorKind::not_found, "this build has no device '{}'", device);
+    TENON_OK(api->check(api->code ? arch_of(plan) : ""));
+  }
+  return {};
+}
+
+void announce_ptx(const engine::Plan& plan, const Log& log) {
+  if (engine::is_ptx(arch_of(plan)))
+    log(Severity::warning,
+        "the plan for '{}' runs: the driver compiles its kernels now, and they are slower than those for one GPU; build the engine for "
+        "this "
+        "GPU's architecture, where Tenon knows it",
+        plan.target);
+}
+
+/// A driver takes PTX up to the zero behind it, and code by what its headers say: the bytes are what the plan says they are.
+Result<void> check_code(const engine::CodeModule& module, ByteView bytes) {
+  constexpr std::string_view kElf =
+      "\x7f"
+      "ELF";
+  const bool elf = bytes.size() > kElf.size() && text_of(bytes.first(kElf.size())) == kElf;
+  const bool text = !bytes.empty() && !elf && bytes.back() == std::byte{0};
+  if (engine::is_ptx(module.arch) ? text : elf) return {};
+  return fail(ErrorKind::bad_engine, "the code '{}' is none for '{}'", module.blob, module.arch);
 }
 
 }  // namespace
@@ -65,14 +100,6 @@ Engine::~Engine() {
 }
 
 Result<void> Engine::choose_plan(const LoadOptions& options, const std::vector<engine::StalePlan>& stale) {
-  const auto missing = [](const engine::Plan& plan) -> Result<void> {
-    for (const std::string& device : plan.devices) {
-      const engine::DeviceApi* api = find_device_api(device);
-      if (!api) return fail(ErrorKind::not_found, "this build has no device '{}'", device);
-      TENON_OK(api->check(api->code && !plan.modules.empty() ? plan.modules[0].arch : ""));
-    }
-    return {};
-  };
   for (const engine::StalePlan& plan : stale)
     options.log(Severity::warning, "the plan for '{}' is not used: {}; another plan of the file runs instead", plan.target, plan.why);
   if (!options.target.empty()) {
@@ -82,14 +109,22 @@ Result<void> Engine::choose_plan(const LoadOptions& options, const std::vector<e
       for (const engine::Plan& plan : image_.plans) names.push_back(plan.target);
       return fail(ErrorKind::not_found, "the engine has no plan for '{}', it has: {}", options.target, join(names, ", "));
     }
-    auto there = missing(*plan_);
+    auto there = check_devices(*plan_);
     if (!there.ok()) return std::move(there.error()).within(strf("the plan for '{}'", options.target));
+    announce_ptx(*plan_, options.log);
     return {};
   }
+  // PTX is a last resort: code that was made for the GPU goes first wherever it stands.
+  const auto has_code = [&](const engine::Plan& plan) {
+    return !plan.modules.empty() && !engine::is_ptx(arch_of(plan)) && check_devices(plan).ok();
+  };
+  const bool wants_ptx = std::none_of(image_.plans.begin(), image_.plans.end(), has_code);
   for (const engine::Plan& plan : image_.plans) {  // in the file's order: the builder puts the best first
-    const auto there = missing(plan);
+    if (engine::is_ptx(arch_of(plan)) && !wants_ptx) continue;
+    const auto there = check_devices(plan);
     if (there.ok()) {
       plan_ = &plan;
+      announce_ptx(plan, options.log);
       return {};
     }
     options.log(Severity::info, "the plan for '{}' is not used: {}", plan.target, there.error().message);
@@ -104,6 +139,7 @@ Result<void> Engine::load_modules() {
   for (const engine::CodeModule& module : plan_->modules) {
     const engine::Blob* blob = image_.find_blob(module.blob);
     if (!blob) return fail(ErrorKind::bad_engine, "the plan wants the code '{}', which the file lacks", module.blob);
+    TENON_OK(check_code(module, blob->data.view()));
     TENON_TRY(loaded, code->load(queues_.back(), blob->data.view()));
     modules_.push_back(loaded);
   }

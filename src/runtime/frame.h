@@ -73,7 +73,7 @@ class Frame {
   void find_runs(SegmentPlan& plan) const;
   void drop_graphs(SegmentPlan& plan);
   Result<void> run_code(SegmentPlan& plan, CodeRun& run, size_t end);
-  Result<void> launch_code(StepCall& call, bool after_code);
+  Result<void> launch_code(StepCall& call, bool& after_code);
   Result<void> launch_checked(StepCall& call);
   std::vector<const void*> addresses() const;
   Result<void> check_step(const StepCall& call);

@@ -24,6 +24,12 @@ Result<std::array<uint32_t, 3>> evaluate_extent(const std::vector<Dim>& dims, co
   return out;
 }
 
+/// TENON_DEPENDENT=0: a kernel begins when the one ahead has ended.
+bool dependent_wanted() {
+  static const bool wanted = knob_int("dependent") != 0;
+  return wanted;
+}
+
 bool is_empty(const engine::CodeLaunch& launch) { return launch.grid[0] == 0 || launch.grid[1] == 0 || launch.grid[2] == 0; }
 
 }  // namespace
@@ -132,7 +138,8 @@ std::vector<const void*> Frame::addresses() const {
   return out;
 }
 
-Result<void> Frame::launch_code(StepCall& call, bool after_code) {
+/// `after_code`: a kernel was launched just before, and after this one.
+Result<void> Frame::launch_code(StepCall& call, bool& after_code) {
   const engine::DeviceApi& api = queues_.api(call.step->device);
   const size_t inputs = call.in.size();
   for (CodeCall& code : call.code) {
@@ -150,7 +157,7 @@ Result<void> Frame::launch_code(StepCall& call, bool after_code) {
       std::memcpy(code.args.data() + reloc.offset, &address, sizeof address);
     }
     code.launch.args = code.args;
-    code.launch.dependent = after_code && code.row->mode == engine::LaunchMode::dependent && code.row->code.has_wait;
+    code.launch.dependent = after_code && dependent_wanted() && code.row->mode == engine::LaunchMode::dependent && code.row->code.has_wait;
     TENON_OK(api.code->launch(queues_.queue(call.step->device), code.launch));
     after_code = true;
   }
@@ -173,7 +180,8 @@ Result<void> Frame::launch_checked(StepCall& call) {
     return out;
   };
   TENON_TRY(in, downloaded(call.in));
-  TENON_OK(launch_code(call, false));
+  bool after_code = false;
+  TENON_OK(launch_code(call, after_code));
   TENON_TRY(out, downloaded(call.out));
   std::swap(call.in, in);
   std::swap(call.out, out);
@@ -205,11 +213,12 @@ Result<void> Frame::run_code(SegmentPlan& plan, CodeRun& run, size_t end) {
   run.addresses = std::move(now);
   if (capture) TENON_OK(api.code->begin_capture(queue));
   Result<void> done;
+  bool after_code = false;  // the first kernel waits for what is on the queue, copies among it; empty grids launch nothing
   for (size_t i = run.first; i < end && done.ok(); ++i) {
     StepCall& call = plan.calls[i];
     done = set_operands(call, false);
     if (done.ok()) done = set_operands(call, true);
-    if (done.ok()) done = check ? launch_checked(call) : launch_code(call, i > run.first);
+    if (done.ok()) done = check ? launch_checked(call) : launch_code(call, after_code);
     if (done.ok() && sync) done = api.synchronize(queue);
     if (!done.ok()) done = std::move(done.error()).within(call.step->name);
   }

@@ -11,7 +11,9 @@ class Chooser {
  public:
   Chooser(engine::Plan& plan, std::span<const engine::DeviceFacts> facts, std::vector<engine::Blob>& blobs, const Log& log,
           const Tuning& tuning)
-      : plan_(plan), facts_(facts), blobs_(blobs), log_(log), tuning_(tuning), stores_(facts.size()) {}
+      : plan_(plan), facts_(facts), blobs_(blobs), log_(log), tuning_(tuning), stores_(facts.size()) {
+    for (CodeStore& store : stores_) store.stress = tuning.stress;
+  }
 
   Result<void> run() {
     TENON_OK(body(plan_.main));
@@ -78,6 +80,14 @@ class Chooser {
     return {};
   }
 
+  /// The tactic and its configuration; without one asked for, the tactic's own favourite.
+  static std::string described(const Candidate& best, const engine::Problem& problem, const engine::DeviceFacts& facts) {
+    std::string config = best.config;
+    if (config.empty() && best.tactic->configs)
+      if (const std::vector<std::string> all = best.tactic->configs(problem, facts); !all.empty()) config = all[0];
+    return strf("{}{}{}", best.tactic->name, config.empty() ? "" : " ", config);
+  }
+
   /// The best candidate's kernel, for all steps that want it.
   Result<void> choose_for(Choice& choice) {
     const engine::Step& first = *choice.steps[0];
@@ -86,11 +96,14 @@ class Chooser {
     const Candidate& best = best_of(choice.candidates);
     TENON_TRY(kernel, best.tactic->build(first.problem, {facts, stores_[choice.device], static_cast<int64_t>(first.in.size()),
                                                          static_cast<int64_t>(first.out.size()), best.config}));
+    const std::string by = described(best, first.problem, facts);
+    for (engine::Launch& launch : kernel.launches)
+      if (launch.code.module >= 0) launch.code.config = by;
     for (engine::Step* step : choice.steps) {
       step->variants = {{.kernel = kernel}};
-      for (const engine::Launch& launch : kernel.launches)
-        if (launch.code.module >= 0) coded_.push_back({step, choice.device});
-      log_.detail(3, step->name, "{}: {} by {} {}{}{}", step->name, engine::to_string(step->problem), best.tactic->name, best.config,
+      const auto has_code = [](const engine::Launch& launch) { return launch.code.module >= 0; };
+      if (std::any_of(kernel.launches.begin(), kernel.launches.end(), has_code)) coded_.push_back({step, choice.device});
+      log_.detail(3, step->name, "{}: {} by {}{}{}", step->name, engine::to_string(step->problem), by,
                   best.us ? strf(" {:.2f} us", *best.us) : "", best.refusals);
     }
     return {};

@@ -46,6 +46,7 @@ const Backend* find_backend(std::string_view name);
 struct Tuning {
   Timings* timings = nullptr;                 // what is known, and what is measured joins it; null: the model of the device chooses
   const engine::DeviceApi* device = nullptr;  // to measure on, for the steps of devices whose code it runs; null: nothing is measured
+  bool stress = false;                        // texts that show a missing wait; the choice is that of a build without
   std::function<Result<void>(double share)> progress;  // called now and then with the share of steps that have theirs (0..1); may end it
 };
 

@@ -1,4 +1,5 @@
-// Every kernel text that the CUDA tactics write for the problems of cuda_cases.h, through NVRTC: it compiles, and nothing spills.
+// Every kernel text that the CUDA tactics write for the problems of cuda_cases.h, through NVRTC: it compiles, nothing spills, and the
+// compiler's output keeps the rules of dependent launches.
 #include <gtest/gtest.h>
 
 #include "backends/cuda/jit/compile.h"
@@ -32,7 +33,8 @@ TEST_P(CudaCompile, WithoutSpills) {
     ASSERT_TRUE(compiled.ok()) << compiled.error().message;
     for (size_t i = 0; i < compiled->size(); ++i) {
       EXPECT_EQ((*compiled)[i].local_bytes, 0) << code.rows()[i].entry << ": TENON_LOG=5 prints its text";
-      EXPECT_TRUE((*compiled)[i].has_wait) << code.rows()[i].entry;
+      EXPECT_EQ((*compiled)[i].has_wait, engine::has_dependent_launch(arch)) << code.rows()[i].entry;
+      EXPECT_FALSE((*compiled)[i].has_constant_loads) << code.rows()[i].entry;
     }
     std::printf("%zu kernels for %s\n", compiled->size(), device.arch.c_str());
   }

@@ -6,18 +6,51 @@
 #include <cstring>
 #include <filesystem>
 
+#include "backends/cuda/emulator/memory_on_cpu.h"
 #include "base/file.h"
 
 namespace tenon {
 namespace {
 
 namespace fs = std::filesystem;
+using tenon_emulator::kGuardBytes;
+using tenon_emulator::kPageBytes;
+
+/// Places that end where their pages end, up to the alignment that kernels count on.
+class GuardedMemory {
+ public:
+  GuardedMemory() = default;
+  GuardedMemory(const GuardedMemory&) = delete;
+  GuardedMemory& operator=(const GuardedMemory&) = delete;
+  ~GuardedMemory() {
+    for (const tenon_emulator::Range& range : ranges_) ::munmap(range.pages - kGuardBytes, range.bytes + 2 * kGuardBytes);
+  }
+
+  Result<std::byte*> add(const std::string& name, int64_t bytes, bool constant) {
+    constexpr size_t kAlign = 64;
+    const size_t whole = (static_cast<size_t>(bytes) + kAlign - 1) / kAlign * kAlign;
+    const size_t pages = (std::max<size_t>(whole, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
+    void* all = ::mmap(nullptr, pages + 2 * kGuardBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED) return fail(ErrorKind::out_of_memory, "no pages for {} bytes", bytes);
+    tenon_emulator::Range range = {.name = {}, .pages = static_cast<char*>(all) + kGuardBytes, .bytes = pages, .constant = constant};
+    name.copy(range.name, sizeof range.name - 1);
+    ranges_.push_back(range);
+    ::mprotect(range.pages, pages, PROT_READ | PROT_WRITE);
+    return reinterpret_cast<std::byte*>(range.pages + pages - whole);
+  }
+  tenon_emulator::Memory view() const { return {ranges_.data(), ranges_.size()}; }
+
+ private:
+  std::vector<tenon_emulator::Range> ranges_;
+};
 
 /// Only what the text of a kernel needs, so that texts of one library do not meet.
 std::string unit_of(const tune::KernelText& text) {
   return strf(
-      "namespace of_{} {{\n{}\n#undef TENON_KERNEL\n}}\nextern \"C\" const char* run_{}(const void* args, const unsigned* size) {{\n"
+      "namespace of_{} {{\n{}\n#undef TENON_KERNEL\n#undef TENON_STRESS\n#undef wait\n}}\n"
+      "extern \"C\" const char* run_{}(const void* args, const unsigned* size, const tenon_emulator::Memory* memory) {{\n"
       "  static std::string error;\n"
+      "  const tenon_emulator::Guard guard(memory);\n"
       "  const auto body = [args] {{ of_{}::{}(*static_cast<const of_{}::Args*>(args)); }};\n"
       "  error = size[6] ? tenon_emulator::run_clusters(body, size[0], size[3], size[6], size[7])\n"
       "                  : tenon_emulator::run(body, {{size[0], size[1], size[2]}}, {{size[3], size[4], size[5]}});\n"
@@ -63,47 +96,68 @@ Emulator::~Emulator() {
   if (library_) ::dlclose(library_);
 }
 
-Result<void> Emulator::run(const engine::Kernel& kernel, std::span<std::byte* const> operands, const DimValues& values) const {
-  std::vector<Bytes> workspaces;
+bool is_constant_input(const engine::Problem& problem, size_t input) {
+  const auto* gemm = problem.as<engine::GemmProblem>();
+  const auto* conv = problem.as<engine::ConvProblem>();
+  return input == 1 && ((gemm && gemm->b_static) || (conv && conv->w_static));
+}
+
+Result<void> Emulator::run(const engine::Kernel& kernel, std::span<const EmulatedOperand> operands, const DimValues& values) const {
+  GuardedMemory memory;
+  std::vector<std::byte*> workspaces, places(operands.size());
   for (const engine::Workspace& workspace : kernel.workspaces) {
     TENON_TRY(bytes, evaluate(workspace.bytes, values));
-    workspaces.emplace_back(static_cast<size_t>(bytes), workspace.kind == engine::WorkspaceKind::scratch ? std::byte{0xff} : std::byte{0});
+    TENON_TRY(place, memory.add(strf("workspace {}", workspaces.size()), bytes, false));
+    std::memset(place, workspace.kind == engine::WorkspaceKind::scratch ? 0xff : 0, static_cast<size_t>(bytes));
+    workspaces.push_back(place);
   }
-  for (const engine::Launch& launch : kernel.launches) {
-    Bytes args = launch.args;
-    for (const engine::Reloc& reloc : launch.relocs) {
-      const auto index = static_cast<size_t>(reloc.index);
-      int64_t value = 0;
-      if (reloc.kind == engine::RelocKind::dim) {
-        TENON_TRY(number, evaluate(reloc.value, values));
-        value = number;
-      } else if (reloc.kind == engine::RelocKind::workspace) {
-        value = reinterpret_cast<int64_t>(workspaces[index].data());
-      } else if (index < operands.size()) {
-        value = reinterpret_cast<int64_t>(operands[index]);
-      }
-      std::memcpy(args.data() + reloc.offset, &value, 8);
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (!operands[i].data) continue;
+    TENON_TRY(place, memory.add(strf("operand {}", i), operands[i].bytes, operands[i].constant));
+    std::memcpy(place, operands[i].data, static_cast<size_t>(operands[i].bytes));
+    places[i] = place;
+  }
+  for (const engine::Launch& launch : kernel.launches) TENON_OK(this->launch(launch, memory.view(), places, workspaces, values));
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (places[i] && !operands[i].constant) std::memcpy(operands[i].data, places[i], static_cast<size_t>(operands[i].bytes));
+  return {};
+}
+
+Result<void> Emulator::launch(const engine::Launch& launch, const tenon_emulator::Memory& memory, std::span<std::byte* const> operands,
+                              std::span<std::byte* const> workspaces, const DimValues& values) const {
+  Bytes args = launch.args;
+  for (const engine::Reloc& reloc : launch.relocs) {
+    const auto index = static_cast<size_t>(reloc.index);
+    int64_t value = 0;
+    if (reloc.kind == engine::RelocKind::dim) {
+      TENON_TRY(number, evaluate(reloc.value, values));
+      value = number;
+    } else if (reloc.kind == engine::RelocKind::workspace) {
+      value = reinterpret_cast<int64_t>(workspaces[index]);
+    } else if (index < operands.size()) {
+      value = reinterpret_cast<int64_t>(operands[index]);
     }
-    Result<void> done;
-    const auto grid = sizes_of(launch.grid, values, done), block = sizes_of(launch.block, values, done);
-    const auto cluster = sizes_of(launch.cluster, values, done);
-    TENON_OK(std::move(done));
-    TENON_TRY(shared, evaluate(launch.shared_bytes, values));
-    // Blocks that are there together: those of a cluster, all of a cooperative launch. Dynamic shared memory is theirs alone.
-    const bool together = launch.cooperative || cluster[0] > 1 || shared > 0;
-    const unsigned sizes[8] = {grid[0],
-                               grid[1],
-                               grid[2],
-                               block[0],
-                               block[1],
-                               block[2],
-                               together ? (launch.cooperative ? grid[0] : cluster[0]) : 0,
-                               static_cast<unsigned>(shared)};
-    using Entry = const char* (*)(const void*, const unsigned*);
-    const auto entry = reinterpret_cast<Entry>(::dlsym(library_, ("run_" + launch.code.name).c_str()));
-    if (!entry) return fail("no kernel {}", launch.code.name);
-    if (const std::string error = entry(args.data(), sizes); !error.empty()) return fail("{}: {}", launch.code.name, error);
+    std::memcpy(args.data() + reloc.offset, &value, 8);
   }
+  Result<void> done;
+  const auto grid = sizes_of(launch.grid, values, done), block = sizes_of(launch.block, values, done);
+  const auto cluster = sizes_of(launch.cluster, values, done);
+  TENON_OK(std::move(done));
+  TENON_TRY(shared, evaluate(launch.shared_bytes, values));
+  // Blocks that are there together: those of a cluster, all of a cooperative launch. Dynamic shared memory is theirs alone.
+  const bool together = launch.cooperative || cluster[0] > 1 || shared > 0;
+  const unsigned sizes[8] = {grid[0],
+                             grid[1],
+                             grid[2],
+                             block[0],
+                             block[1],
+                             block[2],
+                             together ? (launch.cooperative ? grid[0] : cluster[0]) : 0,
+                             static_cast<unsigned>(shared)};
+  using Entry = const char* (*)(const void*, const unsigned*, const tenon_emulator::Memory*);
+  const auto entry = reinterpret_cast<Entry>(::dlsym(library_, ("run_" + launch.code.name).c_str()));
+  if (!entry) return fail("no kernel {}", launch.code.name);
+  if (const std::string error = entry(args.data(), sizes, &memory); !error.empty()) return fail("{}: {}", launch.code.name, error);
   return {};
 }
 

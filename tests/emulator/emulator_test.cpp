@@ -163,23 +163,23 @@ class Emulated : public ::testing::TestWithParam<const char*> {
     const bool wild = built.bound.as<engine::PointwiseProblem>();
     std::vector<HostValue> in, wanted(built.operands.out.size());
     std::vector<Tensor> got;
-    std::vector<std::byte*> addresses;
+    std::vector<EmulatedOperand> operands;
     for (const Fact& fact : built.operands.in) {
       Tensor tensor = *Tensor::allocate(fact.dtype(), *fact.shape().constant());
       if (is_real(fact.dtype())) randomize(tensor, random, wild);
       if (const auto* p = built.bound.as<engine::RecurrentProblem>()) settle(*p, in.size(), tensor);
       if (const auto* attention = built.bound.as<engine::AttentionProblem>(); attention && attention->has_mask && in.size() == 3)
         forbid_some(tensor, random);
-      addresses.push_back(tensor.data);
+      operands.push_back({tensor.data, tensor.bytes(), is_constant_input(built.bound, in.size())});
       in.push_back(HostValue(std::move(tensor)));
     }
     cli::keep_indices_inside(built.bound, in);
     for (const Fact& fact : built.operands.out) {
       got.push_back(*Tensor::allocate(fact.dtype(), *fact.shape().constant()));
       std::memset(got.back().data, 0xff, static_cast<size_t>(got.back().bytes()));
-      addresses.push_back(got.back().data);
+      operands.push_back({got.back().data, got.back().bytes()});
     }
-    if (auto done = emulator.run(built.kernel, addresses, built.one->values); !done.ok()) return done.error().message;
+    if (auto done = emulator.run(built.kernel, operands, built.one->values); !done.ok()) return done.error().message;
     const auto api = engine::load_reference();
     if (!api.ok()) return api.error().message;
     if (auto done = (*api)->run(built.bound, in, wanted); !done.ok()) return "reference: " + done.error().message;

@@ -116,6 +116,19 @@ class Tools(unittest.TestCase):
         self.assertNotEqual(first["outputs"], self.json("run", self.engine, "--seed", 2)["outputs"])
         self.assertTrue(first["random_inputs"])
 
+    def test_repeated_runs(self) -> None:
+        rows = self.json("run", self.engine, "--repeat", 6)
+        self.assertEqual((rows["runs"], rows["different"], len(set(rows["hashes"]))), (6, 0, 4))
+        self.assertEqual(rows["hashes"][1:], self.json("run", self.engine, "--repeat", 3, "--seed", 1)["hashes"])
+        self.fails(1, "--repeat", "run", self.engine, "--repeat", 2, "--save-outputs", Path(self.folder.name) / "none.npz")
+        # The script for GPUs, where there is no kernel that could begin too early.
+        script = [sys.executable, ROOT / "tests/gpu/determinism.py", f"{MODEL}=--disable-pass merge_common", "--tenon", BIN / "tenon"]
+        done = subprocess.run([*map(str, script), "--target", "cpu", "--runs", "5"], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        row = json.loads(done.stdout)[0]
+        self.assertTrue(row["same"])
+        self.assertEqual(row["modes"]["stress"]["hashes"], row["modes"]["plain"]["hashes"])
+
     def test_saved_outputs(self) -> None:
         archive, folder = Path(self.folder.name) / "out.npz", Path(self.folder.name) / "out"
         self.ok("run", self.engine, "--input", SMALL / "cnn_residual/test_data_set_0", "--save-outputs", archive)

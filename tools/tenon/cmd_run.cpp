@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "source.h"
 #include "value_io.h"
@@ -14,7 +15,7 @@ struct RunOptions {
   Source source;
   std::vector<std::string> inputs;
   uint64_t seed = 0;
-  int64_t values = 8;
+  int64_t values = 8, repeat = 1;
   std::string save;
   bool quiet = false;
 };
@@ -83,8 +84,59 @@ Result<void> set_input(Inputs& inputs, const std::string& text) {
   return inputs.set(index, std::move(value));
 }
 
+/// Of all bits of a value and of its shape.
+uint64_t hash_value(const HostValue& value, uint64_t hash) {
+  hash = hash_text(value_text(value, 0), hash);
+  if (value.tensor.dtype == DType::str) {
+    for (const std::string& s : value.tensor.as<std::string>()) hash = hash_text(s, hash);
+  } else if (value.tensor.data) {
+    hash = hash_bytes(value.tensor.view(), hash);
+  }
+  for (const HostValue& item : value.items) hash = hash_value(item, hash);
+  return hash;
+}
+
+/// What runs one after another gave: a hash of all outputs for each set of inputs, and the runs whose bits were others.
+struct Repeats {
+  int64_t different = 0;
+  std::vector<std::string> hashes;
+};
+
+/// Random inputs change from run to run: what a step reads too early, an older run's value, is then another.
+Result<Repeats> repeat(runtime::Context& context, const Inputs& inputs, const Shapes& shapes, const RunOptions& options) {
+  constexpr int64_t kSets = 4;
+  Repeats out;
+  for (int64_t i = 0; i < options.repeat; ++i) {
+    const auto set = static_cast<size_t>(i % kSets);
+    auto made = fill_inputs(context, inputs.given, shapes, inputs.symbols, options.seed + set);
+    if (!made.ok()) return std::move(made).error();
+    TENON_OK(context.run());
+    uint64_t hash = 0;
+    for (size_t k = 0; k < context.engine().plan().main.outputs.size(); ++k) hash = hash_value(context.output(k), hash);
+    const std::string text = strf("{:016x}", hash);
+    if (out.hashes.size() <= set) out.hashes.push_back(text);
+    if (out.hashes[set] != text) ++out.different;
+  }
+  return out;
+}
+
+Result<int> run_repeated(runtime::Context& context, const Inputs& inputs, const Shapes& shapes, const RunOptions& options, bool json) {
+  TENON_TRY(repeats, repeat(context, inputs, shapes, options));
+  if (json) {
+    print_json({{"target", context.engine().plan().target},
+                {"runs", options.repeat},
+                {"different", repeats.different},
+                {"hashes", repeats.hashes}});
+  } else if (!options.quiet) {
+    say("{} runs, {} of them with other bits than the first of the same inputs\n", options.repeat, repeats.different);
+    for (const std::string& hash : repeats.hashes) say("outputs {}\n", hash);
+  }
+  return repeats.different == 0 ? kOk : kFailed;
+}
+
 Result<int> run_engine(const RunOptions& options, bool json) {
   TENON_TRY(shapes, parse_shapes(options.source.shapes));
+  if (options.repeat > 1 && !options.save.empty()) return fail("--repeat and --save-outputs exclude each other");
   Source source = options.source;
   source.quiet = options.quiet || json;
   TENON_TRY(engine, open_engine(source));
@@ -96,6 +148,7 @@ Result<int> run_engine(const RunOptions& options, bool json) {
   if (!source.quiet)
     for (const std::string& line : made) note("{} ({})", line, kRandomRule);
 
+  if (options.repeat > 1) return run_repeated(*context, inputs, shapes, options, json);
   const double start = seconds_now();
   TENON_OK(context->run());
   const double seconds = seconds_now() - start;
@@ -134,6 +187,9 @@ void add_run(CLI::App& app, Outcome& outcome) {
   verb.option("--input", &options->inputs,
               "name=FILE (.npy, .npz, .pb), an .npz file, or a folder with input_0.pb …; inputs without one are random");
   verb.option("--seed", &options->seed, "of the random inputs");
+  verb.option("--repeat", &options->repeat,
+              "so many runs, random inputs of four seeds in turn: fails if the bits of an output change; prints a hash for each seed",
+              {.least = 1, .most = 1000000});
   verb.option("--values", &options->values, "how many values of each output to show");
   verb.option("--save-outputs", &options->save, "an .npz file, or a folder for one .npy file per output");
   verb.option("-q,--quiet", &options->quiet, "print nothing but errors");

@@ -10,9 +10,11 @@ namespace tenon::cli {
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 void Source::add_options(Verb& verb, bool with_shapes) {
-  verb.option("--target,--device", &targets,
-              "what to plan for or run on: cpu, cuda (this machine's GPU), sm_90, sm_80, portable, mock (tests); several with commas",
-              {.commas = true});
+  verb.option(
+      "--target,--device", &targets,
+      "what to plan for or run on: cpu, cuda (this machine's GPU), sm_90, sm_80, compute_80 (PTX for other GPUs), portable, mock (tests); "
+      "several with commas",
+      {.commas = true});
   if (with_shapes) verb.option("--shape", &shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});
   verb.option("--fp16", &fp16, "store and multiply in 16-bit floats, sum in FP32");
   verb.option("--bf16", &bf16, "the same with bfloat16");
@@ -21,6 +23,7 @@ void Source::add_options(Verb& verb, bool with_shapes) {
   verb.option("--timing-cache", &timing_cache, "file of kernel timings to choose by; what this build measures is added");
   verb.option("--no-tune", &no_tune, "measure no kernels on this machine's GPU: choose by the timings, else by a model of the device");
   verb.option("--strict", &strict, "an error, not a warning, where steps of a GPU's plan would run on the host");
+  verb.option("--stress", &stress, "for tests: GPU kernels that begin early and sleep at random, which shows a missing wait");
   verb.option("--disable-pass", &disabled_passes, "passes to leave out, with commas", {.commas = true});
   verb.option("--stop-after", &stop_after, "the pass after which the pipeline ends");
 }
@@ -48,6 +51,7 @@ Result<Bytes> build(const Source& source) {
   if (!source.targets.empty()) options.targets = source.targets;
   options.precision = precision;
   options.strict = source.strict;
+  options.stress = source.stress;
   options.input_dims = std::move(shapes);
   options.tune = !source.no_tune;
   options.timing_cache = source.timing_cache;

@@ -11,7 +11,7 @@ struct Source {
   std::string path;
   std::vector<std::string> targets;  // empty: "cpu" when building, the best of the file when loading
   std::vector<std::string> shapes;   // "name=1x3"
-  bool fp16 = false, bf16 = false, tf32 = false, strict_fp32 = false, no_tune = false, strict = false;
+  bool fp16 = false, bf16 = false, tf32 = false, strict_fp32 = false, no_tune = false, strict = false, stress = false;
   std::string timing_cache;
   std::vector<std::string> disabled_passes;
   std::string stop_after;

@@ -1,6 +1,7 @@
 #include "backends/cuda/device/cuda_device.h"
 
 #include "backends/cuda/device/driver.h"
+#include "engine/device_facts.h"
 
 namespace tenon::cuda {
 namespace {
@@ -76,7 +77,7 @@ Result<void> synchronize(void* handle) {
 
 Result<void> check_arch(std::string_view arch) {
   TENON_TRY(gpu, open_gpu());
-  if (arch.empty() || gpu->arch == arch) return {};
+  if (arch.empty() || engine::runs_on(arch, gpu->arch)) return {};
   return fail(ErrorKind::not_found, "the code is for {}, the GPU '{}' is {}: build the engine for it", arch, gpu->name, gpu->arch);
 }
 

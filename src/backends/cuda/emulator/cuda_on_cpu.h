@@ -1,6 +1,7 @@
 // A kernel's text as C++: this header stands before it, and emulate() after it runs a grid on the CPU. Blocks run one after another; the
 // threads of a block are fibers, and barriers and shuffles are where they meet. Found besides wrong results: a thread that leaves
-// without wait(), a barrier that some threads never reach, shared memory that nobody wrote (it holds NaN when a block begins).
+// without wait(), or touches what may change before it (memory_on_cpu.h), a barrier that some threads never reach, shared memory that
+// nobody wrote (it holds NaN when a block begins).
 // Not for kernels that share memory by `extern __shared__`, nor for clusters. Compile with -std=c++20 -fno-strict-aliasing
 // -DTENON_EMULATOR.
 #pragma once
@@ -14,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/cuda/emulator/memory_on_cpu.h"
 #include "tensor/float_bits.h"
 
 #define __device__
@@ -75,6 +77,14 @@ inline void meet(State where) {
   swapcontext(&self.context, &block().scheduler);
 }
 
+/// Runs a thread until it meets others, waits for the kernel ahead, or ends. What may change is within its reach once it has waited.
+inline void resume(Block& b, Fiber& f) {
+  b.running = &f;
+  open_memory(f.waited);
+  swapcontext(&b.scheduler, &f.context);
+  if (g_fault[0]) b.error = g_fault;
+}
+
 inline void enter() {
   block().body();
   if (!fiber().waited) block().error = "a thread leaves without wait()";
@@ -118,8 +128,7 @@ inline void run_block() {
     bool moved = false, left = false;
     for (Fiber& f : b.fibers) {
       if (f.state == State::ready) {
-        b.running = &f;
-        swapcontext(&b.scheduler, &f.context);
+        resume(b, f);
         moved = true;
       }
       left = left || f.state != State::done;
@@ -203,4 +212,15 @@ inline unsigned short f16_bits(float x) { return tenon::float_bits::to_half(x); 
 inline float f16_value(unsigned short bits) { return tenon::float_bits::from_half(bits); }
 inline unsigned short bf16_bits(float x) { return tenon::float_bits::to_bfloat(x); }
 inline void trigger() {}
-inline void wait() { tenon_emulator::fiber().waited = true; }
+/// Others come first, up to their own: one change of protection for all threads of a block.
+inline void wait() {
+  if (tenon_emulator::fiber().waited) return;
+  tenon_emulator::fiber().waited = true;
+  tenon_emulator::meet(tenon_emulator::State::ready);
+}
+inline void __nanosleep(unsigned) { tenon_emulator::meet(tenon_emulator::State::ready); }
+template <class T>
+T __ldg(const T* at) {
+  tenon_emulator::check_constant(at);
+  return *at;
+}

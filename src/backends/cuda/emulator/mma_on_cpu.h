@@ -70,8 +70,7 @@ inline std::string run_cluster(Cluster& c) {
       bool here = false, waiting = false;
       for (Fiber& f : b.fibers) {
         if (f.state == State::ready) {
-          b.running = &f;
-          swapcontext(&b.scheduler, &f.context);
+          resume(b, f);
           here = true;
         }
         waiting = waiting || f.state != State::done;
@@ -134,9 +133,13 @@ inline char* dynamic_shared() {
 inline void cp_async16(void* to, const void* from, bool valid) {
   if (reinterpret_cast<uintptr_t>(to) % 16 || (valid && reinterpret_cast<uintptr_t>(from) % 16))
     tenon_emulator::block().error = "a copy of 16 bytes that is not aligned";
+  if (valid) tenon_emulator::touch(from, 16);
   tenon_emulator::background().open.push_back({to, from, 16, valid});
 }
-inline void cp_async4(void* to, const void* from, bool valid) { tenon_emulator::background().open.push_back({to, from, 4, valid}); }
+inline void cp_async4(void* to, const void* from, bool valid) {
+  if (valid) tenon_emulator::touch(from, 4);
+  tenon_emulator::background().open.push_back({to, from, 4, valid});
+}
 inline void cp_async_commit() {
   auto& b = tenon_emulator::background();
   b.groups.push_back(std::move(b.open));

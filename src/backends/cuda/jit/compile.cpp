@@ -20,7 +20,20 @@ int64_t number_before(std::string_view unit, std::string_view text) {
   return out;
 }
 
-Result<tune::CompiledKernel> compile(const Nvrtc& nvrtc, const tune::KernelText& text, const std::vector<std::string>& options) {
+using GetSize = int (*)(Nvrtc::Program, size_t*);
+using GetText = int (*)(Nvrtc::Program, char*);
+
+/// What a compilation gave in one form; empty where there is none.
+Bytes output_of(Nvrtc::Program program, GetSize get_size, GetText get) {
+  size_t size = 0;
+  if (get_size(program, &size) != 0) return {};
+  Bytes out(size);
+  if (size && get(program, reinterpret_cast<char*>(out.data())) != 0) out.clear();
+  return out;
+}
+
+Result<tune::CompiledKernel> compile(const Nvrtc& nvrtc, const tune::KernelText& text, bool to_ptx,
+                                     const std::vector<std::string>& options) {
   Nvrtc::Program program = nullptr;
   if (nvrtc.nvrtcCreateProgram(&program, text.text.c_str(), "kernel.cu", 0, nullptr, nullptr) != 0)
     return fail(ErrorKind::out_of_memory, "NVRTC cannot take the text of {}", text.entry);
@@ -36,14 +49,20 @@ Result<tune::CompiledKernel> compile(const Nvrtc& nvrtc, const tune::KernelText&
   }
   tune::CompiledKernel out;
   Result<void> done;
-  if (status != 0 || nvrtc.nvrtcGetCUBINSize(program, &size) != 0 || size == 0) {
+  Bytes ptx;
+  if (status == 0) {
+    ptx = output_of(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX);
+    out.binary = to_ptx ? ptx : output_of(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN);
+  }
+  if (out.binary.empty() || ptx.empty()) {
     done = fail(ErrorKind::unsupported, "the kernel {} does not compile:\n{}\n{}", text.entry, said, text.text);
   } else {
-    out.binary.resize(size);
-    (void)nvrtc.nvrtcGetCUBIN(program, reinterpret_cast<char*>(out.binary.data()));
+    const std::string_view words = text_of(ptx);
     out.registers = number_before(" registers", said);
     out.shared_bytes = number_before(" bytes smem", said);
     out.local_bytes = number_before(" bytes spill stores", said);
+    out.has_wait = words.find("griddepcontrol.wait") != std::string_view::npos;
+    out.has_constant_loads = words.find("ld.global.nc") != std::string_view::npos;
   }
   (void)nvrtc.nvrtcDestroyProgram(&program);
   TENON_OK(std::move(done));
@@ -55,9 +74,11 @@ Result<tune::CompiledKernel> compile(const Nvrtc& nvrtc, const tune::KernelText&
 Result<std::vector<tune::CompiledKernel>> compile_kernels(std::span<const tune::KernelText> texts, const engine::DeviceFacts& device,
                                                           const Log& log) {
   TENON_TRY(nvrtc, load_nvrtc());
-  const std::vector<std::string> options = {"--gpu-architecture=" + device.arch, "--std=c++17", "--ptxas-options=--verbose",
-                                            "--device-as-default-execution-space", "--fmad=true"};
-  constexpr int kFacts = 2;  // counts up when what is read from the compiler's words changes: the cache keeps it
+  const bool to_ptx = engine::is_ptx(device.arch);
+  std::vector<std::string> options = {"--gpu-architecture=" + device.arch, "--std=c++17", "--device-as-default-execution-space",
+                                      "--fmad=true"};
+  if (!to_ptx) options.emplace_back("--ptxas-options=--verbose");
+  constexpr int kFacts = 3;  // counts up when what is read from the compiler's words changes: the cache keeps it
   const std::string compiler = strf("nvrtc {}.{} facts {} {}", nvrtc->major, nvrtc->minor, kFacts, join(options, " "));
   std::vector<tune::CompiledKernel> out(texts.size());
   std::vector<Result<void>> done(texts.size());
@@ -66,14 +87,13 @@ Result<std::vector<tune::CompiledKernel>> compile_kernels(std::span<const tune::
     for (size_t i = next++; i < texts.size(); i = next++) {
       if (auto kept = cached(texts[i].text, compiler)) {
         out[i] = std::move(*kept);
-      } else if (auto compiled = compile(*nvrtc, texts[i], options); compiled.ok()) {
+      } else if (auto compiled = compile(*nvrtc, texts[i], to_ptx, options); compiled.ok()) {
         ++fresh;
         keep(texts[i].text, compiler, *compiled);
         out[i] = std::move(*compiled);
       } else {
         done[i] = std::move(compiled).error();
       }
-      out[i].has_wait = texts[i].text.find("wait();") != std::string::npos;
     }
   };
   std::vector<std::thread> threads;

@@ -49,6 +49,8 @@ Result<Nvrtc> load() {
   symbol(out.nvrtcCompileProgram, "nvrtcCompileProgram");
   symbol(out.nvrtcGetCUBINSize, "nvrtcGetCUBINSize");
   symbol(out.nvrtcGetCUBIN, "nvrtcGetCUBIN");
+  symbol(out.nvrtcGetPTXSize, "nvrtcGetPTXSize");
+  symbol(out.nvrtcGetPTX, "nvrtcGetPTX");
   symbol(out.nvrtcGetProgramLogSize, "nvrtcGetProgramLogSize");
   symbol(out.nvrtcGetProgramLog, "nvrtcGetProgramLog");
   symbol(out.nvrtcDestroyProgram, "nvrtcDestroyProgram");

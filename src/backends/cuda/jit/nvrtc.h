@@ -12,6 +12,8 @@ struct Nvrtc {
   int (*nvrtcCompileProgram)(Program, int options, const char* const*);
   int (*nvrtcGetCUBINSize)(Program, size_t*);
   int (*nvrtcGetCUBIN)(Program, char*);
+  int (*nvrtcGetPTXSize)(Program, size_t*);
+  int (*nvrtcGetPTX)(Program, char*);
   int (*nvrtcGetProgramLogSize)(Program, size_t*);
   int (*nvrtcGetProgramLog)(Program, char*);
   int (*nvrtcDestroyProgram)(Program*);

@@ -8,7 +8,8 @@ extern const std::string_view kPrelude;  // prelude.cuh: before every text
 extern const std::string_view kScalar;   // scalar.cuh: where a text says fn::
 extern const std::string_view kFold;     // fold.cuh: where a text says fold::
 extern const std::string_view kResize;   // resize.cuh: where a text says resize::
-extern const std::string_view kH100, kA100;
+extern const std::string_view kH100, kA100, kCompute80;
+extern const std::string_view kStress;       // stress.cuh: of stress builds
 extern const std::string_view kPtx;          // ptx.cuh
 extern const std::string_view kVectors;      // vectors.cuh
 extern const std::string_view kRecurrent;    // recurrent.cuh; needs kPtx before it

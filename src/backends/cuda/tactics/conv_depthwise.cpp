@@ -131,7 +131,7 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
   w.line("  if (first + o < {}) Finish::store(p, 0, line_y * {} + first + o, c0 + local, sum[o]);", int_size(w, g.out_x),
          int_size(w, g.out_x));
   const Dim grid = blocks(all, places) * Dim(vectors / slab);
-  const bool resident = grid.constant() && *grid.constant() <= 4 * ctx.device.units;
+  const bool resident = grid.constant() && *grid.constant() <= engine::kDependentBlocksPerUnit * ctx.device.units;
   return w.finish(ctx, {.grid = {grid}, .threads = threads, .mode = resident ? engine::LaunchMode::dependent : engine::LaunchMode::plain});
 }
 
@@ -161,7 +161,7 @@ Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx
   w.line("const float v[4] = {{sum[0][0], sum[1][0], sum[2][0], sum[3][0]}};");
   w.line("Finish::store(p, 0, plane, oy * {} + first, v);", int_size(w, g.out_x));
   const Dim grid = p.n * p.m * each_plane;
-  const bool resident = grid.constant() && *grid.constant() <= 4 * ctx.device.units;
+  const bool resident = grid.constant() && *grid.constant() <= engine::kDependentBlocksPerUnit * ctx.device.units;
   return w.finish(
       ctx,
       {.grid = {grid}, .threads = kConvDepthwiseThreads, .mode = resident ? engine::LaunchMode::dependent : engine::LaunchMode::plain});

@@ -6,7 +6,7 @@
 
 namespace tenon::cuda {
 
-/// One per architecture.
+/// One per architecture, PTX for any GPU last.
 const std::vector<engine::DeviceFacts>& known_devices();
 /// Null if there is none of that architecture.
 const engine::DeviceFacts* facts_of(std::string_view arch);

@@ -90,7 +90,8 @@ std::string offset_text(KernelWriter& w, const std::vector<Stride>& strides, std
 
 engine::LaunchMode mode_of(const tune::BuildCtx& ctx, const Dim& blocks) {
   const auto number = blocks.constant();
-  return number && *number <= 4 * ctx.device.units ? engine::LaunchMode::dependent : engine::LaunchMode::plain;
+  return number && *number <= engine::kDependentBlocksPerUnit * ctx.device.units ? engine::LaunchMode::dependent
+                                                                                 : engine::LaunchMode::plain;
 }
 
 Dim some_blocks(const Dim& count, int64_t each) { return max(blocks(count, each), Dim(1)); }

@@ -1,6 +1,7 @@
 #include "backends/cuda/tactics/kernel_writer.h"
 
 #include "backends/cuda/kernels/texts.h"
+#include "base/hash.h"
 
 namespace tenon::cuda {
 
@@ -37,16 +38,21 @@ engine::Kernel KernelWriter::finish(const tune::BuildCtx& ctx, const Geometry& g
   for (size_t i = 0; i < sizes_.size(); ++i) member("long long", "d", i, {.kind = engine::RelocKind::dim, .value = sizes_[i]});
   launch.args.resize(8 * launch.relocs.size());
   launch.shared_bytes = geometry.shared_bytes;
-  launch.mode = geometry.mode;
+  if (engine::has_dependent_launch(ctx.device.arch)) launch.mode = geometry.mode;
   launch.cooperative = geometry.cooperative;
   const auto library = [&](std::string_view name, std::string_view text) {
     return top_.find(name) == std::string::npos && body_.find(name) == std::string::npos ? std::string_view() : text;
   };
-  const std::string text = std::string(kPrelude) + std::string(library("fn::", kScalar)) + std::string(library("fold::", kFold)) +
+  std::string stress, first;
+  if (ctx.code.stress) {
+    stress = strf("#define TENON_STRESS {}u\n{}", hash_text(body_, hash_text(top_)) & 0xffffffff, kStress);
+    first = "  trigger();\n";
+  }
+  const std::string text = std::string(kPrelude) + stress + std::string(library("fn::", kScalar)) + std::string(library("fold::", kFold)) +
                            std::string(library("resize::", kResize)) + "struct Args {\n" + members + "};\n" + top_ +
                            strf("extern \"C\" __global__ void __launch_bounds__({}, {}) TENON_KERNEL(const __grid_constant__ Args p) {{\n",
                                 geometry.threads, geometry.blocks_per_unit) +
-                           body_ + "}\n";
+                           first + body_ + "}\n";
   launch.code = ctx.code.add(text);
   return {.launches = {std::move(launch)}, .workspaces = workspaces_};
 }

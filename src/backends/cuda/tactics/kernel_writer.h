@@ -41,8 +41,8 @@ class KernelWriter {
     bool cooperative = false;     // all blocks are resident at once, or the launch is an error
     int64_t blocks_per_unit = 1;  // what the compiler may assume about registers
   };
-  /// The kernel, its text added to the store. The text begins with kernels/prelude.cuh; scalar.cuh and fold.cuh follow where it
-  /// says fn:: or fold::.
+  /// The kernel, its text added to the store. The text begins with kernels/prelude.cuh; stress.cuh follows where the store wants it,
+  /// scalar.cuh, fold.cuh and resize.cuh where it says fn::, fold:: or resize::.
   engine::Kernel finish(const tune::BuildCtx& ctx, const Geometry& geometry);
 
  private:

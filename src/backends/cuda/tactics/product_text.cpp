@@ -36,8 +36,6 @@ int64_t shared_bytes(const ProductSpec& spec, const Tile& t) {
   return moments_at(spec, t) + (is_normalised(spec) ? (t.slices + (t.split > 1 ? t.split : 0)) * t.m * 8 : 0);
 }
 
-bool has_clusters(const engine::DeviceFacts& device) { return device.arch >= "sm_90"; }
-
 /// Tiles of 4 or 8 warps that hold what a thread's registers can; a warp has 16 i columns and 8 j rows. `each`: elements of 16 bytes.
 void add_tensor_tiles(std::vector<Tile>& out, int64_t each) {
   for (const int64_t n : {16, 32, 64, 128})
@@ -104,7 +102,7 @@ std::vector<Tile> product_tiles(const ProductSpec& spec, const engine::DeviceFac
   std::vector<std::pair<double, Tile>> timed;
   for (Tile t : tiles)
     for (t.split = 1; t.split <= 8; t.split *= 2) {
-      if (t.split > 1 && (!has_clusters(device) || k < 128.0 * static_cast<double>(t.split))) break;
+      if (t.split > 1 && (!engine::has_clusters(device.arch) || k < 128.0 * static_cast<double>(t.split))) break;
       if (t.m * t.n % (8 * t.split) != 0) break;
       Tile fits = t;
       while (fits.stages > 2 && shared_bytes(spec, fits) > std::min(kSharedBytes, device.shared_bytes)) --fits.stages;
@@ -180,7 +178,7 @@ Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, c
   w.raw_top(top);
   w.line("product<Config, SourceA, SourceB, Finish>(p);");
   const Dim grid = blocks(spec.m, t.m) * blocks(spec.n, t.n) * spec.batch * Dim(t.split);
-  const bool resident = grid.constant() && *grid.constant() <= 4 * ctx.device.units;
+  const bool resident = grid.constant() && *grid.constant() <= engine::kDependentBlocksPerUnit * ctx.device.units;
   KernelWriter::Geometry geometry{.grid = {grid}, .threads = threads, .shared_bytes = shared_bytes(spec, t)};
   if (t.split > 1) geometry.cluster = {Dim(t.split)};
   if (resident) geometry.mode = engine::LaunchMode::dependent;

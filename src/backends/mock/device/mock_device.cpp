@@ -9,8 +9,10 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
+#include "engine/device_facts.h"
 #include "engine/reference_api.h"
 
 namespace tenon::mock {
@@ -152,9 +154,57 @@ Result<void> launch(void* handle, KernelFn kernel, const KernelCall& call) {
   return {};
 }
 
+void record(std::string event) {
+  if (!code_record().arch.empty()) code_record().events.push_back(std::move(event));
+}
+
+/// Kernels are their names, modules and graphs nothing but an address.
+void* some_address() {
+  static char address;
+  return &address;
+}
+Result<void*> find_function(void*, void*, const engine::CodeRef& code) {
+  static std::set<std::string> names;
+  return const_cast<std::string*>(&*names.insert(code.name).first);
+}
+Result<void> launch_code(void*, const engine::CodeLaunch& launch) {
+  record("launch " + *static_cast<const std::string*>(launch.function) + (launch.dependent ? " dependent" : ""));
+  return {};
+}
+
+Result<void> check_arch(std::string_view arch) {
+  if (arch.empty() || engine::runs_on(arch, code_record().arch)) return {};
+  return fail(ErrorKind::not_found, "the mock device runs no code for {}", arch);
+}
+
 }  // namespace
 
+CodeRecord& code_record() {
+  static CodeRecord out;
+  return out;
+}
+
 const engine::DeviceApi& device_api() {
+  static const engine::CodeApi code = {
+      .card = [] { return code_record().arch; },
+      .load = [](void*, ByteView) -> Result<void*> { return some_address(); },
+      .unload = [](void*, void*) {},
+      .function = find_function,
+      .launch = launch_code,
+      .begin_capture = [](void*) -> Result<void> {
+        record("capture");
+        return {};
+      },
+      .end_capture = [](void*) -> Result<void*> {
+        record("graph");
+        return some_address();
+      },
+      .replay = [](void*, void*) -> Result<void> {
+        record("replay");
+        return {};
+      },
+      .drop = [](void*, void*) {},
+  };
   static const engine::DeviceApi api = {
       .name = "mock",
       .host_memory = false,
@@ -167,6 +217,7 @@ const engine::DeviceApi& device_api() {
             Memory::instance().release(memory);
           },
       .copy = [](void* handle, std::byte* to, const std::byte* from, int64_t bytes, CopyKind) -> Result<void> {
+        record("copy");
         queue_of(handle).push([to, from, bytes]() -> Result<void> {
           Memory& memory = Memory::instance();
           if (bytes) std::memcpy(memory.alias_of(to), memory.alias_of(const_cast<std::byte*>(from)), static_cast<size_t>(bytes));
@@ -180,7 +231,8 @@ const engine::DeviceApi& device_api() {
       },
       .launch = launch,
       .synchronize = [](void* queue) { return queue_of(queue).synchronize(); },
-      .check = [](std::string_view) -> Result<void> { return {}; },
+      .check = check_arch,
+      .code = &code,
   };
   return api;
 }
