@@ -19,6 +19,10 @@ Problem::Problem(SeriesProblem p) : kind(std::move(p)) {}
 Problem::Problem(IndexProblem p) : kind(std::move(p)) {}
 Problem::Problem(ResizeProblem p) : kind(std::move(p)) {}
 Problem::Problem(RecurrentProblem p) : kind(std::move(p)) {}
+Problem::Problem(ScatterProblem p) : kind(std::move(p)) {}
+Problem::Problem(TopKProblem p) : kind(std::move(p)) {}
+Problem::Problem(CumulativeProblem p) : kind(std::move(p)) {}
+Problem::Problem(GridSampleProblem p) : kind(std::move(p)) {}
 Problem::Problem(const Problem&) = default;
 Problem::Problem(Problem&&) noexcept = default;
 Problem& Problem::operator=(const Problem&) = default;
@@ -30,6 +34,12 @@ std::vector<Dim> AttentionProblem::out_dims() const {
   if (perm.size() != dims.size()) return dims;
   std::vector<Dim> out;
   for (const int64_t from : perm) out.push_back(from >= 0 && from < 4 ? dims[static_cast<size_t>(from)] : Dim(1));
+  return out;
+}
+
+Shape TopKProblem::out_shape() const {
+  Shape out = shape;
+  if (axis >= 0 && axis < out.rank()) out[axis] = k;
   return out;
 }
 
@@ -80,7 +90,8 @@ Result<Problem> bind(const Problem& problem, const DimValues& values) {
 bool reads(const Problem& problem, size_t i, size_t inputs) {
   if (problem.as<SeriesProblem>()) return false;
   if (const auto* pointwise = problem.as<PointwiseProblem>()) return pointwise->in.empty() || i < pointwise->in.size();
-  if (problem.as<CopyProblem>() || problem.as<ResizeProblem>()) return i == 0;
+  if (problem.as<CopyProblem>() || problem.as<ResizeProblem>() || problem.as<TopKProblem>() || problem.as<CumulativeProblem>())
+    return i == 0;
   if (const auto* reduce = problem.as<ReduceProblem>()) return i == 0 || i + reduce->epilogue.operands.size() >= inputs;
   const auto* index = problem.as<IndexProblem>();
   if (!index) return true;
@@ -90,6 +101,22 @@ bool reads(const Problem& problem, size_t i, size_t inputs) {
                   std::any_of(piece.terms.begin(), piece.terms.end(), [&](const IndexTerm& term) { return term.indices == at; });
          });
 }
+
+namespace {
+
+/// Of a problem that lists sizes which have to agree or to stay below others.
+template <class T>
+Result<void> check_pairs(const T& problem) {
+  for (size_t i = 1; i < problem.agree.size(); i += 2)
+    if (problem.agree[i - 1].constant() != problem.agree[i].constant())
+      return fail("sizes {} and {} differ that have to agree", tenon::to_string(problem.agree[i - 1]), tenon::to_string(problem.agree[i]));
+  for (size_t i = 1; i < problem.at_most.size(); i += 2)
+    if (problem.at_most[i - 1].constant() > problem.at_most[i].constant())
+      return fail("a size of {} where {} is the most", tenon::to_string(problem.at_most[i - 1]), tenon::to_string(problem.at_most[i]));
+  return {};
+}
+
+}  // namespace
 
 Result<void> check_sizes(const Problem& bound, const Dims& out) {
   const auto broadcasts = [&](const Shape& operand) -> Result<void> {
@@ -105,10 +132,11 @@ Result<void> check_sizes(const Problem& bound, const Dims& out) {
     for (const Shape& operand : pointwise->in) TENON_OK(broadcasts(operand));
   if (const Epilogue* epilogue = epilogue_of(bound))
     for (const Shape& operand : epilogue->operands) TENON_OK(broadcasts(operand));
-  if (const auto* index = bound.as<IndexProblem>())
-    for (size_t i = 1; i < index->agree.size(); i += 2)
-      if (index->agree[i - 1].constant() != index->agree[i].constant())
-        return fail("sizes {} and {} differ that have to agree", tenon::to_string(index->agree[i - 1]), tenon::to_string(index->agree[i]));
+  if (const auto* index = bound.as<IndexProblem>()) return check_pairs(*index);
+  if (const auto* scatter = bound.as<ScatterProblem>()) return check_pairs(*scatter);
+  if (const auto* top = bound.as<TopKProblem>(); top && top->axis >= 0 && top->axis < top->shape.rank())
+    if (top->k.constant() > top->shape[top->axis].constant())
+      return fail("k = {} of only {} elements", tenon::to_string(top->k), tenon::to_string(top->shape[top->axis]));
   return {};
 }
 

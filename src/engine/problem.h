@@ -347,13 +347,65 @@ struct IndexProblem {
   Shape shape;
   int64_t axis = 0;
   std::vector<IndexPiece> pieces;
-  int64_t fill = -1;       // an input of one element; -1: zero
-  std::vector<Dim> agree;  // pairs of sizes that have to be equal in a run
+  int64_t fill = -1;         // an input of one element; -1: zero
+  std::vector<Dim> agree;    // pairs of sizes that have to be equal in a run
+  std::vector<Dim> at_most;  // pairs of sizes of which the first may not exceed the second
   static constexpr std::string_view kName = "index";
   static constexpr auto kFields = Fields{Field{1, "type", &IndexProblem::type},     Field{2, "index_type", &IndexProblem::index_type},
                                          Field{3, "shape", &IndexProblem::shape},   Field{4, "axis", &IndexProblem::axis},
                                          Field{5, "pieces", &IndexProblem::pieces}, Field{6, "fill", &IndexProblem::fill},
-                                         Field{7, "agree", &IndexProblem::agree}};
+                                         Field{7, "agree", &IndexProblem::agree},   Field{8, "at_most", &IndexProblem::at_most}};
+};
+
+enum class ScatterReduction : uint8_t { none, add, mul, max, min };
+constexpr auto enum_names(ScatterReduction) { return std::array<std::string_view, 5>{"none", "add", "mul", "max", "min"}; }
+/// out = data with updates put or combined where index expressions say, one after the other: element u of the updates, which are dense and
+/// of `shape`, belongs at out[sum_d u_d · strides_d + sum of coordinates · their strides]. Numbers are combined in FP32, FP64 or 64-bit
+/// integers and rounded once. Inputs: data of the shape of out, indices (of all terms), updates.
+struct ScatterProblem {
+  DType type = DType::f32, index_type = DType::i64;
+  ScatterReduction reduction = ScatterReduction::none;
+  Shape out, shape;
+  std::vector<Dim> strides;
+  std::vector<IndexTerm> terms;
+  bool apart = false;               // what belongs to u_0 lies in out[u_0 · strides_0, (u_0 + 1) · strides_0)
+  std::vector<Dim> agree, at_most;  // as in IndexProblem
+  static constexpr std::string_view kName = "scatter";
+  static constexpr auto kFields =
+      Fields{Field{1, "type", &ScatterProblem::type},           Field{2, "index_type", &ScatterProblem::index_type},
+             Field{3, "reduction", &ScatterProblem::reduction}, Field{4, "out", &ScatterProblem::out},
+             Field{5, "shape", &ScatterProblem::shape},         Field{6, "strides", &ScatterProblem::strides},
+             Field{7, "terms", &ScatterProblem::terms},         Field{8, "apart", &ScatterProblem::apart},
+             Field{9, "agree", &ScatterProblem::agree},         Field{10, "at_most", &ScatterProblem::at_most}};
+};
+
+/// The k largest (else smallest) elements along `axis`, best first, and, if asked for, their i64 positions. Of equal ones the first comes
+/// first; NaN counts as the largest number.
+struct TopKProblem {
+  DType type = DType::f32;
+  Shape shape;
+  int64_t axis = 0;
+  Dim k;
+  bool largest = true;
+  static constexpr std::string_view kName = "top_k";
+  static constexpr auto kFields =
+      Fields{Field{1, "type", &TopKProblem::type}, Field{2, "shape", &TopKProblem::shape}, Field{3, "axis", &TopKProblem::axis},
+             Field{4, "k", &TopKProblem::k}, Field{5, "largest", &TopKProblem::largest}};
+  /// With k along the axis.
+  Shape out_shape() const;
+};
+
+/// out[i] = x[0] + … + x[i] along `axis`, or their product. exclusive: without x[i]; reverse: from the end.
+struct CumulativeProblem {
+  DType type = DType::f32;
+  Shape shape;
+  int64_t axis = 0;
+  bool exclusive = false, reverse = false, product = false;
+  static constexpr std::string_view kName = "cumulative";
+  static constexpr auto kFields =
+      Fields{Field{1, "type", &CumulativeProblem::type},       Field{2, "shape", &CumulativeProblem::shape},
+             Field{3, "axis", &CumulativeProblem::axis},       Field{4, "exclusive", &CumulativeProblem::exclusive},
+             Field{5, "reverse", &CumulativeProblem::reverse}, Field{6, "product", &CumulativeProblem::product}};
 };
 
 enum class ResizeMode : uint8_t { nearest, linear, cubic };
@@ -404,6 +456,31 @@ struct ResizeProblem {
                                          Field{13, "roi", &ResizeProblem::roi}};
 };
 
+enum class GridMode : uint8_t { nearest, linear, cubic };
+constexpr auto enum_names(GridMode) { return std::array<std::string_view, 3>{"nearest", "linear", "cubic"}; }
+enum class GridPadding : uint8_t { zeros, border, reflection };
+constexpr auto enum_names(GridPadding) { return std::array<std::string_view, 3>{"zeros", "border", "reflection"}; }
+/// ONNX GridSample-22: x [n, c, in_spatial] read at the points of grid [n, out_spatial, coordinates] → [n, c, out_spatial].
+/// align_corners: -1 and 1 are the centres of the outer elements, not their far edges.
+struct GridSampleProblem {
+  DType type = DType::f32, grid_type = DType::f32;
+  Dim n, c;
+  std::vector<Dim> in_spatial, out_spatial;
+  GridMode mode = GridMode::linear;
+  GridPadding padding = GridPadding::zeros;
+  bool align_corners = false;
+  static constexpr std::string_view kName = "grid_sample";
+  static constexpr auto kFields = Fields{Field{1, "type", &GridSampleProblem::type},
+                                         Field{2, "grid_type", &GridSampleProblem::grid_type},
+                                         Field{3, "n", &GridSampleProblem::n},
+                                         Field{4, "c", &GridSampleProblem::c},
+                                         Field{5, "in_spatial", &GridSampleProblem::in_spatial},
+                                         Field{6, "out_spatial", &GridSampleProblem::out_spatial},
+                                         Field{7, "mode", &GridSampleProblem::mode},
+                                         Field{8, "padding", &GridSampleProblem::padding},
+                                         Field{9, "align_corners", &GridSampleProblem::align_corners}};
+};
+
 /// The same bytes in another memory space.
 struct TransferProblem {
   Dim bytes;
@@ -421,9 +498,9 @@ struct ReferenceProblem {
                                          Field{3, "epilogue", &ReferenceProblem::epilogue}};
 };
 
-using ProblemKind =
-    std::variant<ReferenceProblem, GemmProblem, ConvProblem, PointwiseProblem, ReduceProblem, NormProblem, PoolProblem, CopyProblem,
-                 TransferProblem, AttentionProblem, SeriesProblem, IndexProblem, ResizeProblem, RecurrentProblem>;
+using ProblemKind = std::variant<ReferenceProblem, GemmProblem, ConvProblem, PointwiseProblem, ReduceProblem, NormProblem, PoolProblem,
+                                 CopyProblem, TransferProblem, AttentionProblem, SeriesProblem, IndexProblem, ResizeProblem,
+                                 RecurrentProblem, ScatterProblem, TopKProblem, CumulativeProblem, GridSampleProblem>;
 struct Problem {
   ProblemKind kind;
   Problem();
@@ -441,6 +518,10 @@ struct Problem {
   Problem(IndexProblem p);
   Problem(ResizeProblem p);
   Problem(RecurrentProblem p);
+  Problem(ScatterProblem p);
+  Problem(TopKProblem p);
+  Problem(CumulativeProblem p);
+  Problem(GridSampleProblem p);
   Problem(const Problem&);  // out of line: a variant's members cost every including file a second of compile time
   Problem(Problem&&) noexcept;
   Problem& operator=(const Problem&);

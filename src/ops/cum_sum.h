@@ -14,6 +14,6 @@ struct CumSum {
       Fields{Field{1, "exclusive", &CumSum::exclusive}, Field{2, "reverse", &CumSum::reverse}, Field{3, "product", &CumSum::product}};
 };
 Result<Facts> infer(const CumSum& op, std::span<const Fact> in, InferCtx& ctx);
-Result<void> eval(const CumSum& op, std::span<const HostValue> in, std::span<HostValue> out);
+Result<engine::Problem> problem(const CumSum& op, std::span<const Fact> in, std::span<const Fact> out);
 
 }  // namespace tenon::ops

@@ -111,15 +111,17 @@ Result<engine::Problem> problem(const GatherElements& op, std::span<const Fact> 
   TENON_TRY(axis, normalize_axis(op.axis, data.rank()));
   engine::IndexPiece piece;
   engine::IndexTerm term{.indices = 1, .size = data[axis], .stride = product_of(data, axis + 1, data.rank())};
+  std::vector<Dim> at_most;
   for (int64_t d = 0; d < data.rank(); ++d) {
-    if (d != axis && Symbols{}.known_less(data[d], indices[d]) != Known::no)
-      return fail(ErrorKind::unsupported, "whether the indices stay inside of the data is not known");
+    const Known leaves = d == axis ? Known::no : Symbols{}.known_less(data[d], indices[d]);
+    if (leaves == Known::yes) return fail(ErrorKind::unsupported, "the indices leave the data");
+    if (leaves == Known::unknown) at_most.insert(at_most.end(), {indices[d], data[d]});
     piece.strides.push_back(d == axis ? Dim(0) : product_of(data, d + 1, data.rank()));
     term.steps.push_back(product_of(indices, d + 1, data.rank()));
   }
   piece.terms.push_back(std::move(term));
-  return engine::Problem(
-      engine::IndexProblem{.type = in[0].dtype(), .index_type = in[1].dtype(), .shape = indices, .pieces = {std::move(piece)}});
+  return engine::Problem(engine::IndexProblem{
+      .type = in[0].dtype(), .index_type = in[1].dtype(), .shape = indices, .pieces = {std::move(piece)}, .at_most = std::move(at_most)});
 }
 
 Result<engine::Problem> problem(const GatherND& op, std::span<const Fact> in, std::span<const Fact>) {
@@ -127,8 +129,9 @@ Result<engine::Problem> problem(const GatherND& op, std::span<const Fact> in, st
   const Shape &data = in[0].shape(), &indices = in[1].shape();
   const auto depth = indices[indices.rank() - 1].constant();
   if (!depth) return fail(ErrorKind::unsupported, "the number of coordinates is not known");
+  std::vector<Dim> agree;
   for (int64_t d = 0; d < op.batch_dims; ++d)
-    if (!(data[d] == indices[d])) return fail(ErrorKind::unsupported, "whether the batch dims agree is not known");
+    if (!(data[d] == indices[d])) agree.insert(agree.end(), {data[d], indices[d]});
   const Dim batches = product_of(data, 0, op.batch_dims), count = product_of(indices, op.batch_dims, indices.rank() - 1),
             slice = product_of(data, op.batch_dims + *depth, data.rank());
   engine::IndexPiece piece{.strides = {product_of(data, op.batch_dims, data.rank()), 0, 1}};
@@ -140,8 +143,11 @@ Result<engine::Problem> problem(const GatherND& op, std::span<const Fact> in, st
                            .size = data[axis],
                            .stride = product_of(data, axis + 1, data.rank())});
   }
-  return engine::Problem(engine::IndexProblem{
-      .type = in[0].dtype(), .index_type = in[1].dtype(), .shape = Shape{batches, count, slice}, .pieces = {std::move(piece)}});
+  return engine::Problem(engine::IndexProblem{.type = in[0].dtype(),
+                                              .index_type = in[1].dtype(),
+                                              .shape = Shape{batches, count, slice},
+                                              .pieces = {std::move(piece)},
+                                              .agree = std::move(agree)});
 }
 
 template OpRow make_row<Gather>();

@@ -116,6 +116,23 @@ Result<void> eval(const GridSample& op, std::span<const HostValue> in, std::span
   return store(y, out[0].tensor);
 }
 
+Result<engine::Problem> problem(const GridSample& op, std::span<const Fact> in, std::span<const Fact> out) {
+  const Fact &x = in[0], &grid = in[1];
+  if (!x.has_rank() || !grid.has_rank()) return fail(ErrorKind::unsupported, "the rank is not known");
+  if (!(x.shape()[0] == grid.shape()[0]) || !(grid.shape()[grid.rank() - 1] == Dim(x.rank() - 2)))
+    return fail(ErrorKind::unsupported, "whether x and grid fit is not known");
+  const std::vector<Dim>&from = x.shape().dims(), &to = out[0].shape().dims();
+  return engine::Problem(engine::GridSampleProblem{.type = x.dtype(),
+                                                   .grid_type = grid.dtype(),
+                                                   .n = from[0],
+                                                   .c = from[1],
+                                                   .in_spatial = {from.begin() + 2, from.end()},
+                                                   .out_spatial = {to.begin() + 2, to.end()},
+                                                   .mode = op.mode,
+                                                   .padding = op.padding,
+                                                   .align_corners = op.align_corners});
+}
+
 template OpRow make_row<GridSample>();
 
 }  // namespace tenon::ops

@@ -5,10 +5,8 @@
 
 namespace tenon::ops {
 
-enum class GridMode : uint8_t { nearest, linear, cubic };
-constexpr auto enum_names(GridMode) { return std::array<std::string_view, 3>{"nearest", "linear", "cubic"}; }
-enum class GridPadding : uint8_t { zeros, border, reflection };
-constexpr auto enum_names(GridPadding) { return std::array<std::string_view, 3>{"zeros", "border", "reflection"}; }
+using engine::GridMode;
+using engine::GridPadding;
 
 struct GridSample {
   GridMode mode = GridMode::linear;
@@ -20,6 +18,7 @@ struct GridSample {
                                          Field{3, "align_corners", &GridSample::align_corners}};
 };
 Result<Facts> infer(const GridSample& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const GridSample& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const GridSample& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::ops

@@ -18,6 +18,7 @@ struct QuantizeLinear {
                                          Field{5, "precision", &QuantizeLinear::precision}};
 };
 Result<Facts> infer(const QuantizeLinear& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const QuantizeLinear& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const QuantizeLinear& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 struct DequantizeLinear {
@@ -30,6 +31,7 @@ struct DequantizeLinear {
                                          Field{3, "dtype", &DequantizeLinear::dtype}};
 };
 Result<Facts> infer(const DequantizeLinear& op, std::span<const Fact> in, InferCtx& ctx);
+Result<engine::Problem> problem(const DequantizeLinear& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const DequantizeLinear& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::ops

@@ -23,34 +23,32 @@ void combine_elems(ScatterReduction reduction, Tensor& to, int64_t at, const Ten
   for (int64_t k = 0; k < count; ++k) target[k] = combine(reduction, target[k], source[k]);
 }
 
-/// Puts updates[i, i + count) at to[at, …): as they are, or on widened numbers.
-void put(ScatterReduction reduction, Tensor& to, int64_t at, const Tensor& updates, int64_t i, int64_t count) {
-  if (reduction == ScatterReduction::none) return copy_elems(updates, i, to, at, count);
-  if (to.dtype == DType::f32) return combine_elems<float>(reduction, to, at, updates, i, count);
-  if (to.dtype == DType::f64) return combine_elems<double>(reduction, to, at, updates, i, count);
+}  // namespace
+
+void put_updates(ScatterReduction reduction, bool is_unsigned, Tensor& target, int64_t at, const Tensor& updates, int64_t i,
+                 int64_t count) {
+  if (reduction == ScatterReduction::none) return copy_elems(updates, i, target, at, count);
+  if (target.dtype == DType::f32) return combine_elems<float>(reduction, target, at, updates, i, count);
+  if (target.dtype == DType::f64) return combine_elems<double>(reduction, target, at, updates, i, count);
   // Sums and products wrap as unsigned numbers do.
-  if (reduction == ScatterReduction::add || reduction == ScatterReduction::mul)
-    return combine_elems<uint64_t>(reduction, to, at, updates, i, count);
-  return combine_elems<int64_t>(reduction, to, at, updates, i, count);
+  if (is_unsigned || reduction == ScatterReduction::add || reduction == ScatterReduction::mul)
+    return combine_elems<uint64_t>(reduction, target, at, updates, i, count);
+  return combine_elems<int64_t>(reduction, target, at, updates, i, count);
 }
 
-/// Calls body(target, updates) with a tensor that starts as a copy of data; afterwards stores it into out.
-template <class Body>
-Result<void> scatter(ScatterReduction reduction, const Tensor& data, const Tensor& updates, HostValue& out, Body body) {
-  TENON_OK(prepare_output(out, data.dtype, data.dims));
+Result<void> scatter_into(ScatterReduction reduction, const Tensor& data, const Tensor& updates, Tensor& out,
+                          const std::function<Result<void>(Tensor& target, const Tensor& updates)>& body) {
   if (reduction == ScatterReduction::none) {
-    copy_all(data, out.tensor);
-    return body(out.tensor, updates);
+    copy_all(data, out);
+    return body(out, updates);
   }
   TENON_TRY(wide, widen(data));
   TENON_TRY(wide_updates, widen(updates));
   TENON_TRY(target, Tensor::allocate(wide.dtype, wide.dims));
   copy_all(wide, target);
   TENON_OK(body(target, wide_updates));
-  return store(target, out.tensor);
+  return store(target, out);
 }
-
-}  // namespace
 
 Result<void> eval(const ScatterElements& op, std::span<const HostValue> in, std::span<HostValue> out) {
   const Tensor &data = in[0].tensor, &indices = in[1].tensor, &updates = in[2].tensor;
@@ -62,11 +60,12 @@ Result<void> eval(const ScatterElements& op, std::span<const HostValue> in, std:
       return fail("indices {} reach outside of data {}", to_string(indices.dims), to_string(data.dims));
   const Dims strides = strides_of(data.dims);
   const auto along = static_cast<size_t>(axis);
-  return scatter(op.reduction, data, updates, out[0], [&](Tensor& target, const Tensor& values) -> Result<void> {
+  TENON_OK(prepare_output(out[0], data.dtype, data.dims));
+  return scatter_into(op.reduction, data, updates, out[0].tensor, [&](Tensor& target, const Tensor& values) -> Result<void> {
     int64_t k = 0;
     for (Odometer at(indices.dims); at.inside(); at.next(), ++k) {
       TENON_TRY(index, checked_index(element_as_int(indices, k), data.dims[along]));
-      put(op.reduction, target, at.dot(strides) + (index - at[along]) * strides[along], values, k, 1);
+      put_updates(op.reduction, data.dtype == DType::u64, target, at.dot(strides) + (index - at[along]) * strides[along], values, k, 1);
     }
     return {};
   });
@@ -84,14 +83,15 @@ Result<void> eval(const ScatterND& op, std::span<const HostValue> in, std::span<
   const int64_t count = elems_of(std::span(indices.dims).first(indices.dims.size() - 1));
   const int64_t slice = elems_of(std::span(data.dims).subspan(static_cast<size_t>(depth)));
   const Dims strides = strides_of(data.dims);
-  return scatter(op.reduction, data, updates, out[0], [&](Tensor& target, const Tensor& values) -> Result<void> {
+  TENON_OK(prepare_output(out[0], data.dtype, data.dims));
+  return scatter_into(op.reduction, data, updates, out[0].tensor, [&](Tensor& target, const Tensor& values) -> Result<void> {
     for (int64_t k = 0; k < count; ++k) {
       int64_t at = 0;
       for (int64_t d = 0; d < depth; ++d) {
         TENON_TRY(index, checked_index(element_as_int(indices, k * depth + d), data.dims[static_cast<size_t>(d)]));
         at += index * strides[static_cast<size_t>(d)];
       }
-      put(op.reduction, target, at, values, k * slice, slice);
+      put_updates(op.reduction, data.dtype == DType::u64, target, at, values, k * slice, slice);
     }
     return {};
   });

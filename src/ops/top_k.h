@@ -14,6 +14,6 @@ struct TopK {
       Fields{Field{1, "axis", &TopK::axis}, Field{2, "largest", &TopK::largest}, Field{3, "sorted", &TopK::sorted}};
 };
 Result<Facts> infer(const TopK& op, std::span<const Fact> in, InferCtx& ctx);
-Result<void> eval(const TopK& op, std::span<const HostValue> in, std::span<HostValue> out);
+Result<engine::Problem> problem(const TopK& op, std::span<const Fact> in, std::span<const Fact> out);
 
 }  // namespace tenon::ops

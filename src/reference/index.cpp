@@ -1,7 +1,9 @@
 #include <algorithm>
 
+#include "ops/grid_sample.h"
 #include "ops/move.h"
 #include "ops/resize.h"
+#include "ops/scatter.h"
 #include "reference/common.h"
 #include "reference/reference.h"
 
@@ -54,8 +56,7 @@ struct Coordinate {
   int64_t size = 0, stride = 0;
 };
 
-Result<Coordinate> coordinate_of(const engine::IndexProblem& p, const engine::IndexTerm& term, const Dims& dims,
-                                 std::span<const HostValue> in) {
+Result<Coordinate> coordinate_of(DType index_type, const engine::IndexTerm& term, const Dims& dims, std::span<const HostValue> in) {
   Coordinate out{.outside = term.outside};
   TENON_TRY(affine, affine_of(term.start, term.steps, dims));
   TENON_TRY(size, bound_number(term.size));
@@ -65,8 +66,8 @@ Result<Coordinate> coordinate_of(const engine::IndexProblem& p, const engine::In
   out.stride = stride;
   if (size < 0 || static_cast<__int128>(size) * (stride < 0 ? -stride : stride) > kFarthest) return fail("a dim of {} is too large", size);
   if (term.indices < 0) return out;
-  if (p.index_type != DType::i64 && p.index_type != DType::i32) return fail("indices are of type {}", to_string(p.index_type));
-  TENON_TRY(indices, moved(in, term.indices, p.index_type));
+  if (index_type != DType::i64 && index_type != DType::i32) return fail("indices are of type {}", to_string(index_type));
+  TENON_TRY(indices, moved(in, term.indices, index_type));
   out.indices = indices;
   return out;
 }
@@ -178,12 +179,50 @@ Result<void> run(const engine::IndexProblem& p, std::span<const HostValue> in, s
     source.tensor = tensor;
     source.affine = std::move(affine);
     for (const engine::IndexTerm& term : piece.terms) {
-      TENON_TRY(coordinate, coordinate_of(p, term, part, in));
+      TENON_TRY(coordinate, coordinate_of(p.index_type, term, part, in));
       source.coordinates.push_back(std::move(coordinate));
     }
     TENON_OK(move_piece(source, fill, part, strides, first, y));
   }
   return {};
+}
+
+Result<void> run(const engine::ScatterProblem& p, std::span<const HostValue> in, std::span<HostValue> out) {
+  if (out.empty()) return fail("the problem has no output");
+  TENON_TRY(dims, numbers(p.out.dims(), "the size"));
+  TENON_TRY(steps, numbers(p.shape.dims(), "the size"));
+  TENON_OK(engine::check_sizes(p, dims));
+  TENON_TRY(elems, checked_elems(dims));
+  TENON_TRY(count, checked_elems(steps));
+  TENON_TRY(data, moved(in, 0, p.type));
+  TENON_TRY(updates, moved(in, 2, p.type));
+  if (data->elems() != elems) return fail("data {} for a result of {}", to_string(data->dims), to_string(dims));
+  if (updates->elems() != count) return fail("updates {}, wanted {}", to_string(updates->dims), to_string(steps));
+  Source places;  // of the result
+  TENON_TRY(affine, affine_of(0, p.strides, steps));
+  places.affine = std::move(affine);
+  for (const engine::IndexTerm& term : p.terms) {
+    TENON_TRY(coordinate, coordinate_of(p.index_type, term, steps, in));
+    places.coordinates.push_back(std::move(coordinate));
+  }
+  TENON_OK(fit_output(out[0], p.type, dims));
+  // The last dim goes in one run where it lies so in the result.
+  const bool runs =
+      !steps.empty() && places.affine.steps.back() == 1 &&
+      std::all_of(places.coordinates.begin(), places.coordinates.end(), [](const Coordinate& c) { return c.affine.steps.back() == 0; });
+  const int64_t run = runs ? steps.back() : 1, apart = p.apart && !steps.empty() ? places.affine.steps[0] : 0;
+  if (runs) steps.back() = std::min<int64_t>(run, 1);
+  return ops::scatter_into(p.reduction, *data, *updates, out[0].tensor, [&](Tensor& target, const Tensor& values) -> Result<void> {
+    int64_t i = 0;
+    for (ops::Odometer u(steps); u.inside(); u.next(), i += run) {
+      TENON_TRY(at, places.element(u));
+      if (!at) continue;
+      if (*at < 0 || *at + run > elems) return fail("elements {} to {} of {}", *at, *at + run - 1, elems);
+      if (apart > 0 && (*at / apart != u[0] || (*at + run - 1) / apart != u[0])) return fail("element {} belongs to another part", *at);
+      ops::put_updates(p.reduction, p.type == DType::u64, target, *at, values, i, run);
+    }
+    return {};
+  });
 }
 
 Result<void> run(const engine::SeriesProblem& p, std::span<const HostValue>, std::span<HostValue> out) {
@@ -210,6 +249,30 @@ Result<void> run(const engine::ResizeProblem& p, std::span<const HostValue> in, 
   if (out.empty()) return fail("the problem has no output");
   TENON_TRY(x, moved(in, 0, p.type));
   return ops::resize(p, *x, out[0]);
+}
+
+Result<void> run(const engine::GridSampleProblem& p, std::span<const HostValue> in, std::span<HostValue> out) {
+  if (out.empty()) return fail("the problem has no output");
+  TENON_TRY(x, moved(in, 0, p.type));
+  TENON_TRY(grid, moved(in, 1, p.grid_type));
+  const auto dims = [&](std::vector<Dim> front, const std::vector<Dim>& spatial, std::vector<Dim> back) {
+    front.insert(front.end(), spatial.begin(), spatial.end());
+    front.insert(front.end(), back.begin(), back.end());
+    return numbers(front, "the size");
+  };
+  TENON_TRY(from, dims({p.n, p.c}, p.in_spatial, {}));
+  TENON_TRY(points, dims({p.n}, p.out_spatial, {static_cast<int64_t>(p.in_spatial.size())}));
+  TENON_TRY(to, dims({p.n, p.c}, p.out_spatial, {}));
+  TENON_TRY(elems, checked_elems(from));
+  TENON_TRY(places, checked_elems(points));
+  TENON_TRY(count, checked_elems(to));
+  if (x->elems() != elems || grid->elems() != places)
+    return fail("x {} and grid {}, wanted {} and {}", to_string(x->dims), to_string(grid->dims), to_string(from), to_string(points));
+  TENON_OK(fit_output(out[0], p.type, to));
+  const HostValue operands[] = {Tensor::wrap(p.type, from, x->data, x->owner), Tensor::wrap(p.grid_type, points, grid->data, grid->owner)};
+  HostValue result(Tensor::wrap(p.type, to, out[0].tensor.data, out[0].tensor.owner));
+  if (count == 0) return {};
+  return eval(ops::GridSample{.mode = p.mode, .padding = p.padding, .align_corners = p.align_corners}, operands, {&result, 1});
 }
 
 }  // namespace tenon::reference

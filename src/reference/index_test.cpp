@@ -80,6 +80,48 @@ TEST(Index, GathersByCoordinates) {
   }
 }
 
+TEST(Index, Scatters) {
+  using ops::ScatterReduction;
+  for (int round = 0; round < 40; ++round) {
+    const auto reduction = static_cast<ScatterReduction>(round % 5);
+    const DType type = reduction == ScatterReduction::none ? kMoved[round / 5 % 5] : kMoved[round / 5 % 4];
+    const DType index = round % 2 ? DType::i64 : DType::i32;
+    const Dims data = {1 + up_to(3), 1 + up_to(4), 1 + up_to(5)};
+    const HostValue x(numbered(type, data));
+    const int64_t axis = up_to(2);
+    Dims shape = data;
+    if (round % 3)
+      for (int64_t& dim : shape) dim = 1 + up_to(dim - 1);
+    shape[static_cast<size_t>(axis)] = up_to(9);
+    const HostValue indices(indices_of(index, shape, data[static_cast<size_t>(axis)]));
+    expect_same(ops::ScatterElements{.axis = axis - 3, .reduction = reduction}, {x, indices, HostValue(numbered(type, shape))});
+    const int64_t depth = 1 + up_to(2), least = *std::min_element(data.begin(), data.end());
+    Dims updates = {2, up_to(4)};
+    updates.insert(updates.end(), data.begin() + depth, data.end());
+    expect_same(ops::ScatterND{.reduction = reduction},
+                {x, HostValue(indices_of(index, {updates[0], updates[1], depth}, least)), HostValue(numbered(type, updates))});
+  }
+}
+
+TEST(Index, ScattersStayInside) {
+  const std::vector<HostValue> in = {HostValue(numbered(DType::f32, {4, 3})), ints({0, 3, -4}), HostValue(numbered(DType::f32, {3, 1}))};
+  const auto refused = [&](int64_t size, bool apart, std::vector<Dim> at_most) {
+    engine::ScatterProblem p{.out = Shape{4, 3}, .shape = Shape{3, 1}, .strides = {0, 1}, .apart = apart, .at_most = std::move(at_most)};
+    p.terms.push_back({.steps = {1, 0}, .indices = 1, .size = size, .stride = 3});
+    std::vector<HostValue> out(1);
+    return !run(p, in, out).ok();
+  };
+  EXPECT_FALSE(refused(4, false, {}));
+  EXPECT_TRUE(refused(3, false, {}));   // index 3 of 3
+  EXPECT_TRUE(refused(40, false, {}));  // -4 from the end of 40 rows
+  EXPECT_FALSE(refused(4, false, {3, 3}));
+  EXPECT_TRUE(refused(4, false, {3, 2}));
+  engine::ScatterProblem p{.out = Shape{4, 3}, .shape = Shape{3, 1}, .strides = {3, 1}, .apart = true};
+  p.terms.push_back({.steps = {1, 0}, .indices = 1, .size = 4, .stride = 1});
+  std::vector<HostValue> out(1);
+  EXPECT_FALSE(run(p, in, out).ok());  // index 3 is the next row's
+}
+
 TEST(Index, Concatenates) {
   for (int round = 0; round < 20; ++round) {
     const DType type = kMoved[round % 5];

@@ -28,6 +28,10 @@ Result<void> run(const engine::SeriesProblem& problem, std::span<const HostValue
 Result<void> run(const engine::IndexProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::ResizeProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::RecurrentProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
+Result<void> run(const engine::ScatterProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
+Result<void> run(const engine::TopKProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
+Result<void> run(const engine::CumulativeProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
+Result<void> run(const engine::GridSampleProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::ReferenceProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::reference

@@ -56,6 +56,14 @@ std::optional<Problem> retyped(const Problem& problem, DType type) {
     change(index->type);
   } else if (auto* resize = std::get_if<engine::ResizeProblem>(&out.kind)) {
     change(resize->type);
+  } else if (auto* scatter = std::get_if<engine::ScatterProblem>(&out.kind)) {
+    change(scatter->type);
+  } else if (auto* top = std::get_if<engine::TopKProblem>(&out.kind)) {
+    change(top->type);
+  } else if (auto* cumulative = std::get_if<engine::CumulativeProblem>(&out.kind)) {
+    change(cumulative->type);
+  } else if (auto* grid = std::get_if<engine::GridSampleProblem>(&out.kind)) {
+    change(grid->type);
   } else {
     return {};
   }
@@ -74,6 +82,7 @@ double summands(const Problem& problem) {
   if (const auto* reduce = problem.as<engine::ReduceProblem>())
     for (const int64_t axis : reduce->axes) times(reduce->shape[axis]);
   if (const auto* norm = problem.as<engine::NormProblem>()) times(norm->shape[norm->axis]);
+  if (const auto* cumulative = problem.as<engine::CumulativeProblem>()) times(cumulative->shape[cumulative->axis]);
   if (const auto* pool = problem.as<engine::PoolProblem>())
     for (const int64_t tap : pool->kernel) out *= static_cast<double>(tap);
   return out;

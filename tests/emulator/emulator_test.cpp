@@ -83,7 +83,8 @@ void settle(const engine::RecurrentProblem& p, size_t input, Tensor& tensor) {
 
 /// Sums of n products in another order: each of n roundings moves a sum by 2^-24 of it.
 cli::Tolerance tolerance(const engine::Problem& problem) {
-  const double n = summands(problem);
+  double n = summands(problem);
+  if (const auto* p = problem.as<engine::CumulativeProblem>()) n = 4 * static_cast<double>(p->shape[p->axis].constant().value_or(1));
   cli::Tolerance out{.rtol = 2e-5, .atol = 4e-6 + 0x1p-24 * (n > 1 ? n : 0), .f16_rtol = 0x1p-9, .bf16_rtol = 0x1p-6};
   // Each operand that is rounded to TF32 moves a product by 2^-11 of it at most, in any direction.
   const Math* math = engine::math_of(problem);
@@ -100,6 +101,11 @@ void forbid_some(Tensor& mask, std::mt19937_64& random) {
   for (int64_t i = 0; i < wide.elems(); ++i)
     if (random() % 4 == 0) wide.as<double>()[static_cast<size_t>(i)] = random() % 2 ? -INFINITY : -3.4028234e38;
   mask = *convert(wide, mask.dtype);
+}
+
+/// Indices all over the data, not around its ends alone.
+void spread(Tensor& indices, std::mt19937_64& random) {
+  for (int64_t i = 0; i < indices.bytes(); ++i) indices.data[i] = static_cast<std::byte>(random() % 256);
 }
 
 class Emulated : public ::testing::TestWithParam<const char*> {
@@ -160,7 +166,7 @@ class Emulated : public ::testing::TestWithParam<const char*> {
   }
 
   static std::optional<std::string> check(const Emulator& emulator, const Built& built, std::mt19937_64& random) {
-    const bool wild = built.bound.as<engine::PointwiseProblem>();
+    const bool wild = built.bound.as<engine::PointwiseProblem>() || built.bound.as<engine::TopKProblem>();
     std::vector<HostValue> in, wanted(built.operands.out.size());
     std::vector<Tensor> got;
     std::vector<EmulatedOperand> operands;
@@ -168,6 +174,7 @@ class Emulated : public ::testing::TestWithParam<const char*> {
       Tensor tensor = *Tensor::allocate(fact.dtype(), *fact.shape().constant());
       if (is_real(fact.dtype())) randomize(tensor, random, wild);
       if (const auto* p = built.bound.as<engine::RecurrentProblem>()) settle(*p, in.size(), tensor);
+      if (built.bound.as<engine::ScatterProblem>() && in.size() == 1) spread(tensor, random);
       if (const auto* attention = built.bound.as<engine::AttentionProblem>(); attention && attention->has_mask && in.size() == 3)
         forbid_some(tensor, random);
       operands.push_back({tensor.data, tensor.bytes(), is_constant_input(built.bound, in.size())});

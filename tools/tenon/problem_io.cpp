@@ -207,6 +207,37 @@ struct Builder {
     in(p.type, p.in);
     out.out.emplace_back(p.type, p.out);
   }
+  void operator()(const ScatterProblem& p) {
+    int64_t indices = 0;
+    for (const IndexTerm& term : p.terms) {
+      const auto dims = evaluate(p.shape, {});
+      const auto most = dims.ok() ? most_of(term.start, term.steps, *dims) : Result<int64_t>(dims.error());
+      if (!most.ok()) {
+        done = most.error();
+        return;
+      }
+      indices = std::max(indices, *most + 1);
+    }
+    const auto count = p.shape.elems().constant();
+    in(p.type, p.out);
+    in(p.index_type, {Dim(count == 0 ? 0 : indices)});
+    in(p.type, p.shape);
+    out.out.emplace_back(p.type, p.out);
+  }
+  void operator()(const TopKProblem& p) {
+    in(p.type, p.shape);
+    out.out.emplace_back(p.type, p.out_shape());
+    out.out.emplace_back(DType::i64, p.out_shape());
+  }
+  void operator()(const CumulativeProblem& p) {
+    in(p.type, p.shape);
+    out.out.emplace_back(p.type, p.shape);
+  }
+  void operator()(const GridSampleProblem& p) {
+    in(p.type, list({p.n, p.c}, p.in_spatial));
+    in(p.grid_type, list(list({p.n}, p.out_spatial), {static_cast<int64_t>(p.in_spatial.size())}));
+    out.out.emplace_back(p.type, list({p.n, p.c}, p.out_spatial));
+  }
   void operator()(const TransferProblem&) { done = fail(ErrorKind::unsupported, "transfers are not measured alone"); }
   void operator()(const ReferenceProblem&) {
     done = fail(ErrorKind::unsupported, "the operands of a reference problem do not follow from its text");
@@ -257,16 +288,18 @@ Result<Problem> parse_problem(std::string_view text) {
 }
 
 void keep_indices_inside(const Problem& problem, std::span<HostValue> in) {
-  const auto* p = problem.as<IndexProblem>();
-  if (!p) return;
   std::map<int64_t, int64_t> sizes;  // of each input of indices, the least
-  for (const IndexPiece& piece : p->pieces)
-    for (const IndexTerm& term : piece.terms) {
+  const auto look = [&](const std::vector<IndexTerm>& terms) {
+    for (const IndexTerm& term : terms) {
       if (term.indices < 0) continue;
       const int64_t size = std::max<int64_t>(term.size.constant().value_or(1), 1);
       const auto [at, fresh] = sizes.try_emplace(term.indices, size);
       at->second = std::min(at->second, size);
     }
+  };
+  if (const auto* p = problem.as<IndexProblem>())
+    for (const IndexPiece& piece : p->pieces) look(piece.terms);
+  if (const auto* p = problem.as<ScatterProblem>()) look(p->terms);
   for (const auto& [input, size] : sizes) {
     Tensor& tensor = in[static_cast<size_t>(input)].tensor;
     for (int64_t i = 0; i < tensor.elems(); ++i) {

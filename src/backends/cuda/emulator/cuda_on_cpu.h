@@ -195,9 +195,17 @@ T __shfl_down_sync(unsigned, T value, unsigned delta) {
   const unsigned from = tenon_emulator::lane() + delta;
   return tenon_emulator::exchange(value, from < 32 ? from : tenon_emulator::lane());
 }
+template <class T>
+T __shfl_up_sync(unsigned, T value, unsigned delta) {
+  const unsigned self = tenon_emulator::lane();
+  return tenon_emulator::exchange(value, self >= delta ? self - delta : self);
+}
+/// Fibers of a block take turns, and so do its blocks.
+inline unsigned atomicAdd(unsigned* at, unsigned by) { return (*at += by) - by; }
 
 inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
+inline long long __double_as_longlong(double x) { return std::bit_cast<long long>(x); }
 inline double __longlong_as_double(long long bits) { return std::bit_cast<double>(bits); }
 /// Towards zero.
 inline float __double2float_rz(double x) {

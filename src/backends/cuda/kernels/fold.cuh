@@ -89,4 +89,39 @@ __device__ __forceinline__ T columns(T x, F f, T* part) {
   return x;
 }
 
+/// Over this thread and the neighbours before it, of LANES; a power of two up to 32.
+template <int LANES, class T, class F>
+__device__ __forceinline__ T up_to_lane(T x, F f) {
+#pragma unroll
+  for (int step = 1; step < LANES; step *= 2) {
+    const T left = __shfl_up_sync(0xffffffffu, x, step);
+    if (threadIdx.x % LANES >= step) x = f(left, x);
+  }
+  return x;
+}
+/// Over the neighbours before this thread; `none`: what nothing folds to. whole: over all LANES.
+template <int LANES, class T, class F>
+__device__ __forceinline__ T before_lane(T x, F f, T none, T& whole) {
+  x = up_to_lane<LANES>(x, f);
+  whole = __shfl_sync(0xffffffffu, x, threadIdx.x % 32 / LANES * LANES + LANES - 1);
+  x = __shfl_up_sync(0xffffffffu, x, 1);
+  return threadIdx.x % LANES ? x : none;
+}
+/// Over the threads of the block before this one. part: one for each warp.
+template <int THREADS, class T, class F>
+__device__ __forceinline__ T before_thread(T x, F f, T none, T& whole, T* part) {
+  x = before_lane<32>(x, f, none, whole);
+  __syncthreads();  // for those who still read the last result
+  if (threadIdx.x % 32 == 0) part[threadIdx.x / 32] = whole;
+  __syncthreads();  // for the results of all warps
+  whole = none;
+  T first = none;
+#pragma unroll
+  for (int warp = 0; warp < THREADS / 32; ++warp) {
+    if (warp == threadIdx.x / 32) first = whole;
+    whole = f(whole, part[warp]);
+  }
+  return f(first, x);
+}
+
 }  // namespace fold

@@ -12,6 +12,8 @@ extern const std::string_view kH100, kA100, kCompute80;
 extern const std::string_view kStress;       // stress.cuh: of stress builds
 extern const std::string_view kPtx;          // ptx.cuh
 extern const std::string_view kVectors;      // vectors.cuh
+extern const std::string_view kGridSample;   // grid_sample.cuh
+extern const std::string_view kTopK;         // top_k.cuh; says fold::
 extern const std::string_view kRecurrent;    // recurrent.cuh; needs kPtx before it
 extern const std::string_view kMoments;      // moments.cuh; needs kPtx before it
 extern const std::string_view kTensorCores;  // tensor_cores.cuh; needs kPtx before it

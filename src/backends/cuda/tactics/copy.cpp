@@ -25,17 +25,6 @@ double estimate_copy(const engine::Problem& problem, const engine::DeviceFacts& 
   return memory_us(2 * bytes_of(p.shape, p.type), device);
 }
 
-/// A type of so many bytes.
-std::string_view bytes_type(int64_t bytes) {
-  switch (bytes) {
-    case 1: return "u8";
-    case 2: return "u16";
-    case 4: return "u32";
-    case 8: return "u64";
-    default: return "uint4";
-  }
-}
-
 /// The problem in elements of `bytes` bytes.
 struct Move {
   Walk walk;  // one operand: the input

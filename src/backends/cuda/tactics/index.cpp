@@ -12,7 +12,6 @@ namespace {
 using engine::IndexPiece;
 using engine::IndexProblem;
 using engine::IndexTerm;
-using engine::Outside;
 
 constexpr int64_t kIndexThreads = 256;
 constexpr size_t kMostPieces = 256;  // each is a pointer among 4 KB of arguments
@@ -65,22 +64,6 @@ std::optional<IndexProblem> widened(const IndexProblem& p) {
   return out;
 }
 
-std::vector<Stride> strides_of_dims(const std::vector<Dim>& dims) {
-  std::vector<Stride> out;
-  for (const Dim& dim : dims) out.push_back({dim, {}});
-  return out;
-}
-
-std::string_view moved_type(int64_t bytes) {
-  switch (bytes) {
-    case 1: return "u8";
-    case 2: return "u16";
-    case 4: return "u32";
-    case 8: return "u64";
-    default: return "uint4";
-  }
-}
-
 class IndexText {
  public:
   IndexText(const IndexProblem& p, size_t inputs) : p_(p), w_(inputs, 1), bytes_(bits_of(p.type) / 8) {
@@ -96,7 +79,7 @@ class IndexText {
     const Dim count = p_.shape.elems();
     const int64_t number = count.constant().value_or(INT32_MAX);
     const int64_t each = bytes_ >= 16 || number < 8 * ctx.device.units * kIndexThreads ? 1 : 4;
-    const std::string_view type = moved_type(bytes_), index = index_type(count);
+    const std::string_view type = bytes_type(bytes_), index = index_type(count);
     w_.line("const {} first = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kIndexThreads * each);
     w_.line("trigger(); wait();");
     if (p_.fill >= 0) {
@@ -139,44 +122,11 @@ class IndexText {
     for (size_t t = 0; t < piece.terms.size(); ++t) {
       IndexTerm term = piece.terms[t];
       if (many) term.start = term.start - piece.first * term.steps[axis];
-      out += term_text(term, strf("t{}", t), inside);
+      out += term_text(w_, term, p_.index_type, strf("t{}", t), inside);
       at += strf(" + t{} * {}", t, w_.size(term.stride));
     }
-    const std::string pointer = strf("static_cast<const {}*>(p.in{}) + ({})", moved_type(bytes_), piece.source, at);
+    const std::string pointer = strf("static_cast<const {}*>(p.in{}) + ({})", bytes_type(bytes_), piece.source, at);
     return out + strf("  {}from = {};\n  }}\n", inside.empty() ? "" : strf("if ({}) ", inside), pointer);
-  }
-
-  /// Statements that make `name` the coordinate; `inside` gains what must hold.
-  std::string term_text(const IndexTerm& term, const std::string& name, std::string& inside) {
-    const std::string size = w_.size(term.size);
-    std::string out = strf("  i64 {} = {} + {};\n", name, w_.size(term.start), offset_text(w_, strides_of_dims(term.steps), "c"));
-    const auto must = [&](const std::string& condition) { inside += (inside.empty() ? "" : " && ") + condition; };
-    if (term.indices >= 0) {
-      const std::string_view type = p_.index_type == DType::i32 ? "i32" : "i64";
-      out += strf("  {} = load<{}>(p.in{}, {}).v[0];\n", name, type, term.indices, name);
-      out += strf("  if ({} < 0) {} += {};\n", name, name, size);
-      must(strf("u64({}) < u64({})", name, size));
-      return out;
-    }
-    if (term.outside == Outside::fill) must(strf("u64({}) < u64({})", name, size));
-    if (term.outside == Outside::fill || term.outside == Outside::never) return out;
-    if (!term.size.is_constant()) {
-      must(strf("{} > 0", size));
-      out += strf("  if ({} > 0) {{\n", size);
-    } else if (term.size == Dim(0)) {
-      must("false");
-      return out;
-    }
-    if (term.outside == Outside::edge) {
-      out += strf("  {} = {} < 0 ? 0 : {} < {} ? {} : {} - 1;\n", name, name, name, size, name, size);
-    } else {
-      const bool mirrors = term.outside == Outside::reflect;
-      const std::string period = mirrors ? w_.size(max(Dim(2) * (term.size - 1), Dim(1))) : size;
-      out += strf("  {} = {} % {};\n  if ({} < 0) {} += {};\n", name, name, period, name, name, period);
-      if (mirrors) out += strf("  if ({} >= {}) {} = {} - {};\n", name, size, name, period, name);
-    }
-    if (!term.size.is_constant()) out += "  }\n";
-    return out;
   }
 
   IndexProblem p_;

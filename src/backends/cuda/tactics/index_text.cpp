@@ -88,6 +88,55 @@ std::string offset_text(KernelWriter& w, const std::vector<Stride>& strides, std
   return out.empty() ? "0" : out;
 }
 
+std::vector<Stride> strides_of_dims(const std::vector<Dim>& dims) {
+  std::vector<Stride> out;
+  for (const Dim& dim : dims) out.push_back({dim, {}});
+  return out;
+}
+
+std::string term_text(KernelWriter& w, const engine::IndexTerm& term, DType index_type, const std::string& name, std::string& inside) {
+  using engine::Outside;
+  const std::string size = w.size(term.size);
+  std::string out = strf("  i64 {} = {} + {};\n", name, w.size(term.start), offset_text(w, strides_of_dims(term.steps), "c"));
+  const auto must = [&](const std::string& condition) { inside += (inside.empty() ? "" : " && ") + condition; };
+  if (term.indices >= 0) {
+    const std::string_view type = index_type == DType::i32 ? "i32" : "i64";
+    out += strf("  {} = load<{}>(p.in{}, {}).v[0];\n", name, type, term.indices, name);
+    out += strf("  if ({} < 0) {} += {};\n", name, name, size);
+    must(strf("u64({}) < u64({})", name, size));
+    return out;
+  }
+  if (term.outside == Outside::fill) must(strf("u64({}) < u64({})", name, size));
+  if (term.outside == Outside::fill || term.outside == Outside::never) return out;
+  if (!term.size.is_constant()) {
+    must(strf("{} > 0", size));
+    out += strf("  if ({} > 0) {{\n", size);
+  } else if (term.size == Dim(0)) {
+    must("false");
+    return out;
+  }
+  if (term.outside == Outside::edge) {
+    out += strf("  {} = {} < 0 ? 0 : {} < {} ? {} : {} - 1;\n", name, name, name, size, name, size);
+  } else {
+    const bool mirrors = term.outside == Outside::reflect;
+    const std::string period = mirrors ? w.size(max(Dim(2) * (term.size - 1), Dim(1))) : size;
+    out += strf("  {} = {} % {};\n  if ({} < 0) {} += {};\n", name, name, period, name, name, period);
+    if (mirrors) out += strf("  if ({} >= {}) {} = {} - {};\n", name, size, name, period, name);
+  }
+  if (!term.size.is_constant()) out += "  }\n";
+  return out;
+}
+
+std::string_view bytes_type(int64_t bytes) {
+  switch (bytes) {
+    case 1: return "u8";
+    case 2: return "u16";
+    case 4: return "u32";
+    case 8: return "u64";
+    default: return "uint4";
+  }
+}
+
 engine::LaunchMode mode_of(const tune::BuildCtx& ctx, const Dim& blocks) {
   const auto number = blocks.constant();
   return number && *number <= engine::kDependentBlocksPerUnit * ctx.device.units ? engine::LaunchMode::dependent

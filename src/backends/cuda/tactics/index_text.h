@@ -38,6 +38,13 @@ std::string split_text(KernelWriter& w, const std::vector<Dim>& dims, const std:
 std::string offset_text(KernelWriter& w, const std::vector<Stride>& strides, std::string_view prefix);
 std::string stride_text(KernelWriter& w, const Stride& stride);
 
+/// Each as a step that no broadcast stops.
+std::vector<Stride> strides_of_dims(const std::vector<Dim>& dims);
+/// Statements that make `name` the coordinate which the term gives at coordinates c0, c1, …; `inside` gains what must hold of it.
+std::string term_text(KernelWriter& w, const engine::IndexTerm& term, DType index_type, const std::string& name, std::string& inside);
+/// A type of so many bytes: what elements are that only move.
+std::string_view bytes_type(int64_t bytes);
+
 /// Dependent where the grid is known to be resident at once.
 engine::LaunchMode mode_of(const tune::BuildCtx& ctx, const Dim& blocks);
 /// ceil(count / each), at least 1: an empty result is no empty grid.
