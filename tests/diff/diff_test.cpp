@@ -63,7 +63,7 @@ std::optional<Problem> retyped(const Problem& problem, DType type) {
   } else if (auto* cumulative = std::get_if<engine::CumulativeProblem>(&out.kind)) {
     change(cumulative->type);
   } else if (auto* grid = std::get_if<engine::GridSampleProblem>(&out.kind)) {
-    change(grid->type);
+    change(grid->type), change(grid->grid_type);
   } else {
     return {};
   }
@@ -83,6 +83,8 @@ double summands(const Problem& problem) {
     for (const int64_t axis : reduce->axes) times(reduce->shape[axis]);
   if (const auto* norm = problem.as<engine::NormProblem>()) times(norm->shape[norm->axis]);
   if (const auto* cumulative = problem.as<engine::CumulativeProblem>()) times(cumulative->shape[cumulative->axis]);
+  // Random indices are small: nearly all updates may meet in one row.
+  if (const auto* scatter = problem.as<engine::ScatterProblem>(); scatter && scatter->shape.rank() > 0) times(scatter->shape[0]);
   if (const auto* pool = problem.as<engine::PoolProblem>())
     for (const int64_t tap : pool->kernel) out *= static_cast<double>(tap);
   return out;
