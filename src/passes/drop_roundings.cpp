@@ -37,6 +37,7 @@ std::optional<Expr> without_roundings(const Expr& expr, DType narrow) {
 }
 
 std::optional<Values> visit(Rewriter& rw, const Node& node, DType narrow) {
+  if (rw.is_weight(node.out[0])) return std::nullopt;  // sums of weights are those of the weights that a product meets
   const auto* pointwise = node.op.as<ops::Pointwise>();
   const int outputs = static_cast<int>(node.out.size());
   if (pointwise && node.epilogue.empty()) {
