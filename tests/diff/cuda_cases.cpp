@@ -2,13 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <random>
 #include <utility>
 
-#include "base/file.h"
-#include "base/text.h"
+#include "tests/diff/problems.h"
 #include "tools/tenon/problem_io.h"
 
 namespace tenon {
@@ -54,58 +51,6 @@ std::vector<Expr> all_expressions() {
   return out;
 }
 
-std::optional<engine::Problem> retyped(const engine::Problem& problem, DType type) {
-  engine::Problem out = problem;
-  if (const engine::Epilogue* epilogue = engine::epilogue_of(problem); epilogue && !epilogue->expr.empty()) return std::nullopt;
-  const auto change = [&](DType& at) { at = at == DType::f32 ? type : at; };
-  if (auto* gemm = std::get_if<engine::GemmProblem>(&out.kind)) {
-    change(gemm->a), change(gemm->b), change(gemm->out);
-  } else if (auto* conv = std::get_if<engine::ConvProblem>(&out.kind)) {
-    change(conv->x), change(conv->w), change(conv->out);
-  } else if (auto* reduce = std::get_if<engine::ReduceProblem>(&out.kind)) {
-    change(reduce->in), change(reduce->out);
-  } else if (auto* norm = std::get_if<engine::NormProblem>(&out.kind)) {
-    change(norm->type);
-  } else if (auto* pool = std::get_if<engine::PoolProblem>(&out.kind)) {
-    change(pool->type);
-  } else if (auto* copy = std::get_if<engine::CopyProblem>(&out.kind)) {
-    change(copy->type);
-  } else if (auto* attention = std::get_if<engine::AttentionProblem>(&out.kind)) {
-    change(attention->type);
-  } else if (auto* index = std::get_if<engine::IndexProblem>(&out.kind)) {
-    change(index->type);
-  } else if (auto* resize = std::get_if<engine::ResizeProblem>(&out.kind)) {
-    change(resize->type);
-  } else if (auto* scatter = std::get_if<engine::ScatterProblem>(&out.kind)) {
-    change(scatter->type);
-  } else if (auto* top = std::get_if<engine::TopKProblem>(&out.kind)) {
-    change(top->type);
-  } else if (auto* cumulative = std::get_if<engine::CumulativeProblem>(&out.kind)) {
-    change(cumulative->type);
-  } else if (auto* grid = std::get_if<engine::GridSampleProblem>(&out.kind)) {
-    change(grid->type);
-  } else if (auto* recurrent = std::get_if<engine::RecurrentProblem>(&out.kind)) {
-    change(recurrent->type);
-  } else if (auto* pointwise = std::get_if<engine::PointwiseProblem>(&out.kind)) {
-    for (ExprNode& node : pointwise->expr.nodes) change(node.type);
-  } else {
-    return std::nullopt;
-  }
-  return out;
-}
-
-std::vector<std::string> bench_lines() {
-  std::vector<std::string> out;
-  for (const auto& file : std::filesystem::directory_iterator(std::string(TENON_SOURCE_DIR) + "/bench/problems")) {
-    const auto text = read_text(file.path().string());
-    EXPECT_TRUE(text.ok()) << file.path();
-    for (const std::string& line : split(*text, '\n'))
-      if (!line.empty() && line[0] != '#') out.push_back(line);
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
 /// The problem as it is and, where it has 32-bit floats, with others.
 std::vector<CudaCase> typed_cases(const std::string& line, const DimValues& values) {
   const auto problem = cli::parse_problem(line);
@@ -113,7 +58,8 @@ std::vector<CudaCase> typed_cases(const std::string& line, const DimValues& valu
   if (!problem.ok()) return {};
   std::vector<CudaCase> out = {{*problem, values}};
   for (const DType type : {DType::f16, DType::bf16, DType::f64})
-    if (auto other = retyped(*problem, type); other && engine::to_string(*other) != engine::to_string(*problem))
+    if (auto other = retyped(*problem, type, [](DType at) { return at == DType::f32; });
+        other && engine::to_string(*other) != engine::to_string(*problem))
       out.push_back({*other, values});
   return out;
 }

@@ -2,16 +2,13 @@
 // NaN bits beforehand, floats retyped. The oracle computes in 64 bits where the kind allows it, on the same inputs.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <random>
 
-#include "base/file.h"
-#include "base/text.h"
 #include "engine/reference_api.h"
 #include "runtime/engine.h"
+#include "tests/diff/problems.h"
 #include "tools/tenon/problem_io.h"
 #include "tools/tenon/values.h"
 #include "tune/tactic.h"
@@ -21,53 +18,10 @@ namespace {
 
 using engine::Problem;
 
-std::vector<std::string> problem_lines() {
-  std::vector<std::string> out;
-  for (const auto& file : std::filesystem::directory_iterator(std::string(TENON_SOURCE_DIR) + "/bench/problems")) {
-    const auto text = read_text(file.path().string());
-    EXPECT_TRUE(text.ok()) << file.path();
-    for (const std::string& line : split(*text, '\n'))
-      if (!line.empty() && line[0] != '#') out.push_back(line);
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-/// The problem with `type` in place of 32-bit floats; nothing where the type is part of an expression.
-std::optional<Problem> retyped(const Problem& problem, DType type) {
-  if (const Expr* expr = engine::epilogue_of(problem) ? &engine::epilogue_of(problem)->expr : nullptr; expr && !expr->empty()) return {};
-  const auto change = [&](DType& at) { at = is_float(at) ? type : at; };
-  Problem out = problem;
-  if (auto* gemm = std::get_if<engine::GemmProblem>(&out.kind)) {
-    change(gemm->a), change(gemm->b), change(gemm->out);
-  } else if (auto* conv = std::get_if<engine::ConvProblem>(&out.kind)) {
-    change(conv->x), change(conv->w), change(conv->out);
-  } else if (auto* reduce = std::get_if<engine::ReduceProblem>(&out.kind)) {
-    change(reduce->in), change(reduce->out);
-  } else if (auto* norm = std::get_if<engine::NormProblem>(&out.kind)) {
-    change(norm->type);
-  } else if (auto* pool = std::get_if<engine::PoolProblem>(&out.kind)) {
-    change(pool->type);
-  } else if (auto* attention = std::get_if<engine::AttentionProblem>(&out.kind)) {
-    change(attention->type), change(attention->mask_type);
-  } else if (auto* copy = std::get_if<engine::CopyProblem>(&out.kind)) {
-    change(copy->type);
-  } else if (auto* index = std::get_if<engine::IndexProblem>(&out.kind)) {
-    change(index->type);
-  } else if (auto* resize = std::get_if<engine::ResizeProblem>(&out.kind)) {
-    change(resize->type);
-  } else if (auto* scatter = std::get_if<engine::ScatterProblem>(&out.kind)) {
-    change(scatter->type);
-  } else if (auto* top = std::get_if<engine::TopKProblem>(&out.kind)) {
-    change(top->type);
-  } else if (auto* cumulative = std::get_if<engine::CumulativeProblem>(&out.kind)) {
-    change(cumulative->type);
-  } else if (auto* grid = std::get_if<engine::GridSampleProblem>(&out.kind)) {
-    change(grid->type), change(grid->grid_type);
-  } else {
-    return {};
-  }
-  return out;
+/// The problem with `type` in place of all its floats; nothing where each function of an expression would round once more.
+std::optional<Problem> in_type(const Problem& problem, DType type) {
+  if (problem.as<engine::PointwiseProblem>() || problem.as<engine::RecurrentProblem>()) return std::nullopt;
+  return retyped(problem, type, [](DType at) { return is_float(at); });
 }
 
 /// How many products or values are summed into one element.
@@ -138,7 +92,7 @@ std::vector<HostValue> oracle(const Problem& problem, const std::vector<HostValu
   const auto api = engine::load_reference();
   EXPECT_TRUE(api.ok());
   std::vector<HostValue> out(out_facts.size());
-  const std::optional<Problem> wide = retyped(problem, DType::f64);
+  const std::optional<Problem> wide = in_type(problem, DType::f64);
   std::vector<HostValue> wide_in;
   for (const HostValue& value : in)
     wide_in.push_back(wide && is_float(value.tensor.dtype) ? HostValue(*convert(value.tensor, DType::f64)) : value);
@@ -182,8 +136,14 @@ std::optional<std::string> check(const engine::DeviceApi& api, const tune::Tacti
   return std::nullopt;
 }
 
-TEST(Diff, EveryTacticOnEveryProblem) {
-  const std::vector<std::string> lines = problem_lines();
+constexpr size_t kParts = 16;  // of the lines: a test each, so that they spread over what runs side by side
+
+class Diff : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(Diff, EveryTacticOnEveryProblem) {
+  std::vector<std::string> lines;
+  const std::vector<std::string> all = bench_lines();
+  for (size_t i = GetParam(); i < all.size(); i += kParts) lines.push_back(all[i]);
   ASSERT_FALSE(lines.empty());
   std::random_device fresh;
   int64_t checked = 0;
@@ -198,7 +158,7 @@ TEST(Diff, EveryTacticOnEveryProblem) {
         std::vector<Problem> variants = {*problem};
         if (cli::flops_of(*problem) < 1e8)  // a type changes no path that a small problem does not take too
           for (const DType type : {DType::f64, DType::f16, DType::bf16})
-            if (auto other = retyped(*problem, type); other && engine::to_string(*other) != line) variants.push_back(*other);
+            if (auto other = in_type(*problem, type); other && engine::to_string(*other) != line) variants.push_back(*other);
         for (const Problem& variant : variants) {
           if (!tactic.supports(variant, {}).ok) continue;
           const uint64_t seed = fresh();
@@ -212,6 +172,8 @@ TEST(Diff, EveryTacticOnEveryProblem) {
   std::printf("%lld cases\n", static_cast<long long>(checked));
   EXPECT_GT(checked, 2 * static_cast<int64_t>(lines.size()) - 1);
 }
+
+INSTANTIATE_TEST_SUITE_P(Parts, Diff, ::testing::Range<size_t>(0, kParts));
 
 }  // namespace
 }  // namespace tenon

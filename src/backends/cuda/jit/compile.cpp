@@ -80,7 +80,7 @@ Result<std::vector<tune::CompiledKernel>> compile_kernels(std::span<const tune::
   std::vector<std::string> options = {"--gpu-architecture=" + device.arch, "--std=c++17", "--device-as-default-execution-space",
                                       "--fmad=true"};
   if (!to_ptx) options.emplace_back("--ptxas-options=--verbose");
-  constexpr int kFacts = 3;  // counts up when what is read from the compiler's words changes: the cache keeps it
+  constexpr int kFacts = 4;  // counts up when what is read from the compiler's words changes: the cache keeps it
   const std::string compiler = strf("nvrtc {}.{} facts {} {}", nvrtc->major, nvrtc->minor, kFacts, join(options, " "));
   std::vector<tune::CompiledKernel> out(texts.size());
   std::vector<Result<void>> done(texts.size());
