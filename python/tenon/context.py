@@ -84,7 +84,7 @@ class Context:
 
     def __call__(self, *args: Input, outputs: Place | None = None, **inputs: Input) -> Results:
         """Runs. See Engine.__call__."""
-        if outputs not in (None, "host", "device"):
+        if outputs is not None and not (isinstance(outputs, str) and outputs in ("host", "device")):
             raise InvalidArgumentError(f"outputs lie on 'host' or 'device', got {outputs!r}; an input of that name is given in a mapping")
         self._let_go()
         waited = True
