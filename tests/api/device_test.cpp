@@ -271,19 +271,23 @@ TEST_F(DeviceTensors, WeightsThatAreOutputs) {
   const auto input = network.add_input("x", tenon::DType::f32, {"n", 2});
   const auto weight = network.add_constant(tenon::Weights::of(std::span<const float>(w), {2, 2}), "w");
   expect(network.mark_output(*network.add_matrix_multiply(*input, *weight), "y"));
-  expect(network.mark_output(*weight, "c"));
+  expect(network.mark_output(*weight, "c"));  // the device has it, for the product
+  const auto unused = network.add_constant(tenon::Weights::of(std::span<const float>(x), {2}), "u");
+  expect(network.mark_output(*unused, "d"));
   const auto file = take(tenon::Builder().build(network, {.targets = {"mock_whole"}}));
   tenon::Engine engine = take(tenon::Runtime().deserialize(file, {.device = "mock"}));
   auto context = take(engine.create_context());
   MockStream stream;
   const auto there = take(engine.to_device({tenon::DType::f32, x_dims, x, 8}));
   expect(context.set_input("x", there));
-  for (const char* name : {"y", "c"}) expect(context.place_output(name, tenon::DeviceKind::mock));
-  EXPECT_THAT(message_of(context.enqueue(stream.handle())), HasSubstr("output 'c' is a weight"));
+  for (const char* name : {"y", "c", "d"}) expect(context.place_output(name, tenon::DeviceKind::mock));
+  EXPECT_THAT(message_of(context.enqueue(stream.handle())), HasSubstr("output 'd' is a weight"));
   expect(context.run_on(stream.handle()));
   EXPECT_EQ(values(take(context.take_output("c"))), (Floats{1, 0, 0, 1}));
-  EXPECT_EQ(context.stats().copies_to_device, 1) << "the weight";
-  EXPECT_EQ(copies(context), 1);
+  EXPECT_EQ(values(take(context.take_output("d"))), (Floats{3, 4}));
+  EXPECT_EQ(context.stats().copies_within_device, 1) << "c";
+  EXPECT_EQ(context.stats().copies_to_device, 1) << "d";
+  EXPECT_EQ(copies(context), 2);
 }
 
 TEST_F(DeviceTensors, RefitWhileRunsAreAtWork) {

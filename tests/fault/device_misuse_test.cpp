@@ -177,27 +177,25 @@ TEST_F(FaultDevice, TensorsThatAreNone) {
 }
 
 TEST_F(FaultDevice, StreamsThatAreNone) {
-  void* gone = nullptr;
+  const tenon_tensor x = view(on_device({1}));
+  ASSERT_EQ(tenon_context_set_input_tensor(context_, 0, &x), TENON_STATUS_OK);
+  ASSERT_EQ(tenon_context_place_output(context_, 0, TENON_DEVICE_MOCK), TENON_STATUS_OK);
+  ASSERT_EQ(tenon_context_enqueue(context_, nullptr), TENON_STATUS_OK) << tenon_last_error();
+  tenon_value* y = nullptr;
+  ASSERT_EQ(tenon_context_output_value(context_, 0, &y), TENON_STATUS_OK) << tenon_last_error();
+  values_.push_back(y);
+  void* gone = nullptr;  // nothing opens a queue after it, which could lie where it was
   {
     const MockStream stream;
     gone = stream.handle();
   }
   int other = 0;
-  const tenon_tensor x = view(on_device({1}));
-  ASSERT_EQ(tenon_context_set_input_tensor(context_, 0, &x), TENON_STATUS_OK);
-  ASSERT_EQ(tenon_context_place_output(context_, 0, TENON_DEVICE_MOCK), TENON_STATUS_OK);
   for (void* stream : {gone, static_cast<void*>(&other)}) {
-    expect_refused(tenon_context_enqueue(context_, stream), TENON_STATUS_INVALID_ARGUMENT, "the stream is none of the mock device");
+    expect_refused(tenon_value_use_on(y, stream), TENON_STATUS_INVALID_ARGUMENT, "the stream is none of the mock device");
     expect_refused(tenon_context_run_on(context_, stream), TENON_STATUS_INVALID_ARGUMENT, "the stream is none of the mock device");
+    expect_refused(tenon_context_enqueue(context_, stream), TENON_STATUS_INVALID_ARGUMENT, "the stream is none of the mock device");
   }
-  // A result of a run, that another stream is to wait for.
-  ASSERT_EQ(tenon_context_enqueue(context_, nullptr), TENON_STATUS_OK) << tenon_last_error();
-  tenon_value* y = nullptr;
-  ASSERT_EQ(tenon_context_output_value(context_, 0, &y), TENON_STATUS_OK) << tenon_last_error();
-  values_.push_back(y);
-  expect_refused(tenon_value_use_on(y, gone), TENON_STATUS_INVALID_ARGUMENT, "the stream is none of the mock device");
-  ASSERT_NE(tenon_context_enqueue(context_, gone), TENON_STATUS_OK);
-  expect_refused(tenon_value_use_on(values_[1], nullptr), TENON_STATUS_INVALID_ARGUMENT, "argument 'stream' is null");
+  expect_refused(tenon_value_use_on(y, nullptr), TENON_STATUS_INVALID_ARGUMENT, "argument 'stream' is null");
   tenon_tensor out = {};
   out.size = sizeof out;
   expect_refused(tenon_context_output(context_, 0, &out), TENON_STATUS_INVALID_ARGUMENT, "has not run, or its last run failed");
