@@ -12,7 +12,7 @@ from tenon import _core
 from tenon.context import Context, Place, Results
 from tenon.device import DeviceArray, Stream, device_name
 from tenon.dtypes import DType
-from tenon.errors import FileError, NotFoundError
+from tenon.errors import FileError, InvalidArgumentError, NotFoundError
 from tenon.info import TensorInfo, info_of
 from tenon.values import Input, refit_arguments, to_value
 
