@@ -300,18 +300,25 @@ Result<void> Frame::bind_defines(const std::vector<std::string>& defines, const 
 Result<HostValue> Frame::load(const engine::Operand& operand) {
   if (operand.buffer < 0) return HostValue{};
   const Buffer& buffer = body_.buffers[static_cast<size_t>(operand.buffer)];
-  HostValue out;
-  if (buffer.kind == BufferKind::arena) {
-    TENON_TRY(address, arena_address(operand.buffer));
+  TENON_TRY(offset, evaluate(operand.offset, values_));
+  const auto piece = [&](std::byte* data, int64_t capacity, std::shared_ptr<const void> owner) -> Result<HostValue> {
     TENON_TRY(dims, evaluate(operand.type.shape, values_));
     TENON_TRY(elems, checked_elems(dims));
-    if (bytes_of(operand.type.dtype, elems) > current_->capacities[static_cast<size_t>(operand.buffer)])
+    if (offset < 0 || offset > capacity || bytes_of(operand.type.dtype, elems) > capacity - offset)
       return fail(ErrorKind::bad_engine, "a value of {} does not fit its buffer", to_string(operand.type));
-    return HostValue(Tensor::wrap(operand.type.dtype, dims, address));
+    return HostValue(Tensor::wrap(operand.type.dtype, dims, data + offset, std::move(owner)));
+  };
+  if (buffer.kind == BufferKind::arena) {
+    TENON_TRY(address, arena_address(operand.buffer));
+    return piece(address, current_->capacities[static_cast<size_t>(operand.buffer)], nullptr);
   }
+  HostValue out;
   if (buffer.kind == BufferKind::weight) {
-    out = HostValue(weights_->get(buffer.index, buffer.space));
+    const Tensor& whole = weights_->get(buffer.index, buffer.space);
+    if (offset != 0) return piece(whole.data, whole.bytes(), whole.owner);
+    out = HostValue(whole);
   } else {
+    if (offset != 0) return fail(ErrorKind::bad_engine, "a piece of '{}', which is no memory that the plan places", buffer.name);
     TENON_TRY(value, stored(operand.buffer));
     out = *value;
   }

@@ -192,7 +192,9 @@ def resize(m: Maker) -> None:
     if mode == "cubic":
         attributes |= m.maybe(cubic_coeff_a=m.number(-1, -0.2), exclude_outside=m.int(0, 1) if transform != "align_corners" else 0)
     if m.chance(0.5):
-        scales = m.constant(np.array([1, 1, *(m.pick((0.5, 1, 1.5, 2, 3)) for _ in range(spatial))], np.float32))
+        # Where scale * size is no integer, the standard's own cases align corners by it, onnxruntime by what it is rounded to.
+        choice = (1, 2, 3) if transform == "align_corners" else (0.5, 1, 1.5, 2, 3)
+        scales = m.constant(np.array([1, 1, *(m.pick(choice) for _ in range(spatial))], np.float32))
         m.output(m.node("Resize", [m.input(x), "", scales], **attributes))
     else:
         sizes = m.operand(np.array([*x.shape[:2], *(m.int(1, 9) for _ in range(spatial))], np.int64))
@@ -203,14 +205,18 @@ def resize(m: Maker) -> None:
 def grid_sample(m: Maker) -> None:
     batch = m.int(1, 2)
     x = m.input(m.floats([batch, m.int(1, 2), m.int(2, 5), m.int(2, 5)]))
-    grid = m.operand(m.floats([batch, m.int(1, 4), m.int(1, 4), 2], low=-1.2, high=1.2))
+    mode = m.pick(("linear", "nearest", "cubic"))
+    # Outside, onnxruntime moves both coordinates to the border before it interpolates, the reference only the one that is outside.
+    reach = 0.9 if mode == "cubic" else 1.2
+    grid = m.operand(m.floats([batch, m.int(1, 4), m.int(1, 4), 2], low=-reach, high=reach))
     attributes = m.maybe(padding_mode=m.pick(("zeros", "border", "reflection")), align_corners=m.int(0, 1))
-    m.output(m.node("GridSample", [x, grid], mode=m.pick(("linear", "nearest", "cubic")), **attributes))
+    m.output(m.node("GridSample", [x, grid], mode=mode, **attributes))
 
 
 @op("", "AffineGrid")
 def affine_grid(m: Maker) -> None:
     batch = m.int(1, 2)
+    m.symbolic = False  # the number of dims must be known
     theta = m.input(m.floats([batch, 2, 3], low=-1, high=1))
     size = m.operand(np.array([batch, 1, m.int(2, 4), m.int(2, 4)], np.int64))
     m.output(m.node("AffineGrid", [theta, size], **m.maybe(align_corners=m.int(0, 1))))
