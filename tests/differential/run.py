@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Random models, run by Tenon and by onnxruntime (or, where that has no kernel, by the reference of the onnx package), and compared.
+
+usage: run.py TENON [--count N] [--seed S] [--only OP]... [--keep DIR] [--target NAME]
+
+Each model has one to three operators of the register (ops_*.py), behind ways around that change nothing (wraps.py), and consumers of
+what they give. Model i has the seed S + i. A mismatch, an error or a crash prints the line that makes it again.
+
+example: tests/differential/run.py build/release/bin/tenon --count 2000
+         tests/differential/run.py build/release/bin/tenon --count 200 --only Gather --only com.microsoft:QGemm
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import importlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from maker import Maker, makers
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+from wraps import wrap
+
+HERE = Path(__file__).resolve().parent
+Outputs = list[Any]
+
+
+def label(key: tuple[str, str]) -> str:
+    return f"{key[0]}:{key[1]}" if key[0] else key[1]
+
+
+def consume(m: Maker, outputs: Outputs) -> None:
+    """Operators behind the outputs, as far as they have floats: epilogues for fusion."""
+    for name, value in list(zip(m.outputs, outputs, strict=True)):
+        if not isinstance(value, np.ndarray) or value.dtype not in (np.float32, np.float64) or m.chance(0.5):
+            continue
+        for _ in range(m.int(1, 3)):
+            kind = m.int(0, 4)
+            if kind == 0:
+                name = m.node(m.pick(("Relu", "Abs", "Neg", "Sigmoid", "Tanh", "HardSigmoid")), [name])
+            elif kind == 1:
+                name = m.node("Add", [name, m.operand(m.floats(value.shape[-1:], value.dtype))])
+            elif kind == 2:
+                name = m.node("Mul", [name, m.operand(m.floats([], value.dtype))])
+            elif kind == 3 and value.ndim > 0 and value.size > 0:
+                name = m.node("ReduceMean", [name, m.constant(np.array([m.axis(value.ndim)], np.int64))])
+            else:
+                name = m.node("Clip", [name, "", m.constant(np.array(1.5, value.dtype))])
+        m.output(name)
+
+
+def by_onnxruntime(model: onnx.ModelProto, m: Maker) -> Outputs:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return list(session.run(m.outputs, m.inputs))
+
+
+def by_reference(model: onnx.ModelProto, m: Maker) -> Outputs:
+    return list(ReferenceEvaluator(model).run(m.outputs, m.inputs))
+
+
+def evaluate(m: Maker) -> tuple[Outputs, str]:
+    """What the outputs should be, and who says so. Errors of both are one error."""
+    model, errors = m.model(), []
+    for oracle in (by_onnxruntime, by_reference):
+        try:
+            with np.errstate(all="ignore"):
+                outputs = oracle(model, m)
+            if all(value is not None for value in outputs):
+                return outputs, oracle.__name__[3:]
+            errors.append(f"{oracle.__name__}: an output is none")
+        except Exception as error:  # noqa: BLE001  their kinds are many
+            errors.append(f"{oracle.__name__}: {str(error).strip().splitlines()[0] if str(error) else type(error).__name__}")
+    raise ValueError("; ".join(errors))
+
+
+def to_proto(value: Any, name: str) -> Any:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        raise ValueError("maps have no file format")
+    if isinstance(value, list):
+        return numpy_helper.from_list([np.asarray(one) for one in value], name)
+    array = np.asarray(value)
+    if array.dtype.kind in "OUS":
+        array = array.astype(object)
+    return numpy_helper.from_array(array, name)
+
+
+def write(folder: Path, m: Maker, outputs: Outputs) -> None:
+    data = folder / "test_data_set_0"
+    data.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(m.model().SerializeToString())
+    for i, (name, value) in enumerate(m.inputs.items()):
+        (data / f"input_{i}.pb").write_bytes(to_proto(value, name).SerializeToString())
+    for i, (name, value) in enumerate(zip(m.outputs, outputs, strict=True)):
+        (data / f"output_{i}.pb").write_bytes(to_proto(value, name).SerializeToString())
+
+
+def make(seed: int, names: list[tuple[str, str]]) -> tuple[Maker, list[tuple[str, str]]]:
+    choice = random.Random(seed)
+    chosen = [choice.choice(names) for _ in range(choice.choice((1, 1, 2, 3)))]
+    m = Maker(seed)
+    m.wrap = wrap
+    for key in chosen:
+        makers[key](m)
+    return m, chosen
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tenon", type=Path)
+    parser.add_argument("--count", type=int, default=300, help="models [300]")
+    parser.add_argument("--seed", type=int, help="of the first model [at random]")
+    parser.add_argument("--only", action="append", default=[], help="operators to take, of all")
+    parser.add_argument("--keep", type=Path, help="folder to keep the models in")
+    parser.add_argument("--target", default="cpu")
+    arguments = parser.parse_args()
+    for path in sorted(HERE.glob("ops_*.py")):
+        importlib.import_module(path.stem)
+    names = sorted(key for key in makers if not arguments.only or label(key) in arguments.only)
+    if not names:
+        parser.error(f"no such operator: {', '.join(arguments.only)}")
+    seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1 << 40)
+    print(f"{len(names)} operators, models from seed {seed}", flush=True)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.keep or Path(scratch)
+        words, oracles, lines = collections.Counter[str](), collections.Counter[str](), []
+        seen = collections.Counter[str]()
+        for i in range(arguments.count):
+            m, chosen = make(seed + i, names)
+            try:
+                outputs, _ = evaluate(m)
+                consume(m, outputs)
+                outputs, oracle = evaluate(m)
+                write(folder / f"{seed + i}", m, outputs)
+            except ValueError as error:
+                words[f"{' '.join(map(label, chosen))}: {error}"] += 1
+                continue
+            oracles[oracle] += 1
+            seen.update(map(label, chosen))
+            lines.append(f"{seed + i}" + (f" *:{m.rtol:g}" if m.rtol else ""))
+        (folder / "list.txt").write_text("\n".join(lines) + "\n")
+        command = [arguments.tenon, "test", folder, "--list", folder / "list.txt", "--json", "--target", arguments.target]
+        command += ["--jobs", str(os.cpu_count() or 1), "--timeout", "60", "--rtol", "2e-3", "--atol", "2e-4"]
+        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=False)
+        report = json.loads(done.stdout)
+
+    only = "".join(f" --only {name}" for name in arguments.only)
+    for case in report["cases"]:
+        if case["verdict"] == "fail":
+            _, chosen = make(int(case["name"]), names)
+            print(f"{' '.join(map(label, chosen))}: {case['message']}")
+            print(f"  again: tests/differential/run.py {arguments.tenon} --seed {case['name']} --count 1{only} --keep DIR")
+    for words_of, count in words.most_common(20):
+        print(f"no oracle, {count} times: {words_of}")
+    unseen = sorted(set(map(label, names)) - set(seen))
+    if unseen:
+        print(f"no model of: {', '.join(unseen)}")
+    print(f"oracles: {dict(oracles)}")
+    print(f"{report['passed']} passed, {report['failed']} failed, {arguments.count - len(lines)} skipped")
+    return 1 if report["failed"] or not lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
