@@ -28,7 +28,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from maker import Maker, makers
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from wraps import wrap
 
@@ -88,9 +88,24 @@ def evaluate(m: Maker) -> tuple[Outputs, str]:
     raise ValueError("; ".join(errors))
 
 
+def map_proto(value: dict[Any, float], name: str) -> onnx.MapProto:
+    """Of floats, in order of the keys."""
+    text = isinstance(next(iter(value)), str)
+    out = onnx.MapProto(name=name, key_type=TensorProto.STRING if text else TensorProto.INT64)
+    if text:
+        out.string_keys.extend(key.encode() for key in sorted(value))
+    else:
+        out.keys.extend(sorted(value))
+    out.values.CopyFrom(numpy_helper.from_list([np.array(value[key], np.float32) for key in sorted(value)]))
+    return out
+
+
 def to_proto(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return map_proto(value, name)
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        raise ValueError("maps have no file format")
+        maps = [map_proto(one, name) for one in value]
+        return onnx.SequenceProto(name=name, elem_type=onnx.SequenceProto.MAP, map_values=maps)
     if isinstance(value, list):
         return numpy_helper.from_list([np.asarray(one) for one in value], name)
     array = np.asarray(value)
