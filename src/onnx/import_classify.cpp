@@ -8,15 +8,21 @@
 namespace tenon::onnx {
 namespace {
 
+/// How long rows of these numbers are; unknown where matrix_of() refuses them.
+std::optional<int64_t> width_of_rows(const std::vector<double>& numbers, int64_t rows) {
+  const auto count = static_cast<int64_t>(numbers.size());
+  return rows < 1 || count == 0 || count % rows != 0 ? std::nullopt : std::optional(count / rows);
+}
+
 /// Numbers as an f32 matrix of `rows` rows; an error where they do not fill them.
 ValueId matrix_of(NodeImport& n, const std::vector<double>& numbers, int64_t rows, std::string_view what) {
-  const auto count = static_cast<int64_t>(numbers.size());
-  if (rows < 1 || count == 0 || count % rows != 0) {
-    n.refuse("{} numbers in '{}' for {} rows", count, what, rows);
+  const auto width = width_of_rows(numbers, rows);
+  if (!width) {
+    n.refuse("{} numbers in '{}' for {} rows", numbers.size(), what, rows);
     return ValueId::none;
   }
   const std::vector<float> narrow(numbers.begin(), numbers.end());
-  return n.constant(make_tensor<float>(DType::f32, {rows, count / rows}, narrow));
+  return n.constant(make_tensor<float>(DType::f32, {rows, *width}, narrow));
 }
 ValueId row_of(NodeImport& n, const std::vector<double>& numbers) { return matrix_of(n, numbers, 1, "a row"); }
 
@@ -28,8 +34,9 @@ ValueId sum_of(NodeImport& n, ValueId a, ValueId b) {
 
 /// x · coefficientsᵀ + intercepts, in f32: one column per set of coefficients.
 ValueId linear_scores(NodeImport& n, int64_t sets) {
-  const ValueId x = n.cast(features_of(n, n.required(0, "X")), DType::f32);
-  const ValueId scores = product_of(n, x, matrix_of(n, n.floats_attr("coefficients"), sets, "coefficients"));
+  const std::vector<double> coefficients = n.floats_attr("coefficients");
+  const ValueId x = n.cast(features_of(n, n.required(0, "X"), width_of_rows(coefficients, sets)), DType::f32);
+  const ValueId scores = product_of(n, x, matrix_of(n, coefficients, sets, "coefficients"));
   const std::vector<double> intercepts = n.floats_attr("intercepts");
   if (intercepts.empty()) return scores;
   if (static_cast<int64_t>(intercepts.size()) != sets) n.refuse("{} intercepts for {} sets of coefficients", intercepts.size(), sets);
@@ -85,12 +92,14 @@ ValueId kernel_of(NodeImport& n, ValueId x, ValueId vectors) {
 
 /// Without support vectors, the coefficients are those of x itself, whatever the kernel.
 Result<Values> import_svm_regressor(NodeImport& n) {
-  ValueId x = n.cast(features_of(n, n.required(0, "X")), DType::f32);
   const int64_t supports = n.int_attr("n_supports", 0);
-  if (supports > 0) x = kernel_of(n, x, matrix_of(n, n.floats_attr("support_vectors"), supports, "support_vectors"));
+  const std::vector<double> vectors = n.floats_attr("support_vectors"), coefficients = n.floats_attr("coefficients");
+  const auto width = supports > 0 ? width_of_rows(vectors, supports) : width_of_rows(coefficients, 1);
+  ValueId x = n.cast(features_of(n, n.required(0, "X"), width), DType::f32);
+  if (supports > 0) x = kernel_of(n, x, matrix_of(n, vectors, supports, "support_vectors"));
   std::vector<double> rho = n.floats_attr("rho", {0.0});
   rho.resize(1, 0);
-  const ValueId scores = sum_of(n, product_of(n, x, row_of(n, n.floats_attr("coefficients"))), n.scalar(DType::f32, rho[0]));
+  const ValueId scores = sum_of(n, product_of(n, x, row_of(n, coefficients)), n.scalar(DType::f32, rho[0]));
   if (n.int_attr("one_class", 0) != 0)
     return Values{n.pointwise({scores}, [](const std::vector<Term>& t) { return where(t[0] > 0, t[0].constant(1), t[0].constant(-1)); })};
   return Values{transformed(n, n.enum_attr("post_transform", PostTransform::none), scores)};
@@ -145,8 +154,8 @@ ValueId svm_probabilities(NodeImport& n, ValueId scores, int64_t classes, const 
 Result<Values> import_svm_classifier(NodeImport& n) {
   const Labels labels = class_labels(n, "classlabels_ints");
   const auto transform = n.enum_attr("post_transform", PostTransform::none);
-  const ValueId x = n.cast(features_of(n, n.required(0, "X")), DType::f32);
   const std::vector<double> coefficients = n.floats_attr("coefficients"), rho = n.floats_attr("rho");
+  const std::vector<double> supports = n.floats_attr("support_vectors");
   const Dims per_class = n.ints_attr("vectors_per_class");
   int64_t vectors = 0;
   for (const int64_t count : per_class) {
@@ -155,6 +164,8 @@ Result<Values> import_svm_classifier(NodeImport& n) {
   }
   const int64_t classes = vectors > 0 ? static_cast<int64_t>(per_class.size()) : std::max<int64_t>(labels.count(), 1);
   if (labels.given && labels.count() != classes) n.refuse("{} labels for {} classes", labels.count(), classes);
+  const auto width = vectors > 0 ? width_of_rows(supports, vectors) : width_of_rows(coefficients, classes);
+  const ValueId x = n.cast(features_of(n, n.required(0, "X"), width), DType::f32);
   if (vectors == 0) {
     const ValueId products = product_of(n, x, matrix_of(n, coefficients, classes, "coefficients"));
     const ValueId scores = sum_of(n, products, n.scalar(DType::f32, rho.empty() ? 0 : rho[0]));
@@ -169,7 +180,7 @@ Result<Values> import_svm_classifier(NodeImport& n) {
     n.refuse("{} of prob_a and {} of prob_b for {} pairs of classes", prob_a.size(), prob_b.size(), pairs);
   if (n.failed()) return Values{ValueId::none, ValueId::none};
   const SvmPairs weights = pairs_of_classes(per_class, coefficients);
-  const ValueId kernel = kernel_of(n, x, matrix_of(n, n.floats_attr("support_vectors"), vectors, "support_vectors"));
+  const ValueId kernel = kernel_of(n, x, matrix_of(n, supports, vectors, "support_vectors"));
   const ValueId products = n.emit(ops::MatMul{}, {kernel, n.constant(make_tensor<float>(DType::f32, {vectors, pairs}, weights.weights))});
   const ValueId scores = sum_of(n, products, row_of(n, rho));
   const ValueId for_first = n.pointwise({scores}, [](const std::vector<Term>& t) { return (t[0] > 0).cast(DType::f32); });

@@ -78,6 +78,7 @@ Result<Values> import_feature_vectorizer(NodeImport& n) {
   Values parts;
   for (size_t i = 0; i < n.input_count() && !n.failed(); ++i) {
     ValueId x = n.cast(n.required(i, "X"), DType::f32);
+    if (!n.fact(x).has_rank()) x = n.emit(ops::Reshape{}, {x, n.int_list({0, -1})});
     if (n.rank(x) == 1) x = n.emit(ops::Unsqueeze{.axes = {0}}, {x});
     if (n.rank(x) != 2) n.refuse("input {} must be [C] or [N, C], got {}", i, to_string(n.fact(x).shape()));
     if (!widths.empty() && !n.failed()) {
@@ -120,9 +121,9 @@ Result<Values> import_normalizer(NodeImport& n) {
   const DType wide = n.dtype(x) == DType::f32 ? DType::f32 : DType::f64;
   x = n.cast(x, wide);
   const std::string norm = n.string_attr("norm", "MAX");
-  const int64_t rank = n.rank(x);
-  if (rank < 1) n.refuse("X must be [C] or [N, C], got a scalar");
-  ops::Reduce reduce{.kind = engine::ReduceKind::max, .axes = {std::min<int64_t>(rank - 1, 1)}};
+  if (const Fact& known = n.fact(x); known.has_rank() && (known.rank() < 1 || known.rank() > 2))
+    n.refuse("X must be [C] or [N, C], got {}", to_string(known.shape()));
+  ops::Reduce reduce{.kind = engine::ReduceKind::max, .axes = {-1}};
   if (norm == "L1") reduce.kind = engine::ReduceKind::l1;
   if (norm == "L2") reduce.kind = engine::ReduceKind::l2;
   if (norm != "MAX" && reduce.kind == engine::ReduceKind::max) n.refuse("attribute 'norm' is '{}', wanted MAX, L1 or L2", norm);

@@ -17,10 +17,10 @@
 
 namespace tenon::onnx {
 
-/// Elements of the last dim; a vector counts as one row.
+/// Elements of the last dim; a vector counts as one row, unless its rank is not known.
 Result<Values> import_array_feature_extractor(NodeImport& n) {
   ValueId x = n.required(0, "X");
-  if (n.rank(x) == 1) x = n.emit(ops::Unsqueeze{.axes = {0}}, {x});
+  if (n.fact(x).has_rank() && n.rank(x) == 1) x = n.emit(ops::Unsqueeze{.axes = {0}}, {x});
   const ValueId indices = n.emit(ops::Reshape{}, {n.required(1, "Y"), n.int_list({-1})});
   return Values{n.emit(ops::Gather{.axis = -1}, {x, indices})};
 }

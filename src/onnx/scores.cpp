@@ -39,8 +39,14 @@ ValueId softmax_zero(NodeImport& n, ValueId scores) {
 
 }  // namespace
 
-ValueId features_of(NodeImport& n, ValueId x) {
-  if (n.rank(x) == 1) x = n.emit(ops::Unsqueeze{.axes = {0}}, {x});
+ValueId features_of(NodeImport& n, ValueId x, std::optional<int64_t> width) {
+  const Fact& known = n.fact(x);
+  if (!known.has_rank()) {
+    const Dims dims = width ? Dims{-1, *width} : Dims{0, -1};
+    x = n.emit(ops::Reshape{}, {x, n.int_list(dims)});
+  } else if (known.rank() == 1) {
+    x = n.emit(ops::Unsqueeze{.axes = {0}}, {x});
+  }
   return is_float(n.dtype(x)) ? x : n.cast(x, DType::f32);
 }
 

@@ -9,8 +9,9 @@ constexpr auto enum_names(PostTransform) {
   return std::array<std::string_view, 5>{"NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"};
 }
 
-/// [N, F] of f32 or f64: integers become f32, a vector one row.
-ValueId features_of(NodeImport& n, ValueId x);
+/// x as [N, F] of floats: integers become f32, a vector one row. F is `width` where that is known. Of a rank that is not known, x is a
+/// matrix unless `width` says more.
+ValueId features_of(NodeImport& n, ValueId x, std::optional<int64_t> width = std::nullopt);
 /// scores [N, E], any float type, transformed.
 ValueId transformed(NodeImport& n, PostTransform transform, ValueId scores);
 /// Both classes' scores [N, 2], transformed, of the second one's score [N, 1]: the first has its negative, or 1 - score where

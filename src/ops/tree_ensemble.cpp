@@ -119,6 +119,7 @@ Result<void> score_rows(const TreeEnsemble& op, const Tensor& x, Tensor& y) {
 
 Result<Facts> infer(const TreeEnsemble& op, std::span<const Fact> in, InferCtx&) {
   if (!is_float(in[0].dtype())) return fail("x is {}, wanted floats", to_string(in[0].dtype()));
+  if (op.targets < 1) return fail("{} targets", op.targets);
   if (!in[0].has_rank()) return Facts{Fact(in[0].dtype(), Shape::unknown())};
   if (in[0].rank() != 2) return fail("x must be [N, F], got {}", to_string(in[0].shape()));
   return Facts{Fact(in[0].dtype(), Shape{in[0].shape()[0], Dim(op.targets)})};
@@ -127,11 +128,12 @@ Result<Facts> infer(const TreeEnsemble& op, std::span<const Fact> in, InferCtx&)
 Result<void> eval(const TreeEnsemble& op, std::span<const HostValue> in, std::span<HostValue> out) {
   const Tensor& given = in[0].tensor;
   if (!is_float(given.dtype) || given.rank() != 2) return fail("x must be floats [N, F], got {}", to_string(given.dims));
-  TENON_OK(check_trees(op, given.dims[1]));
+  if (given.dims[0] > 0) TENON_OK(check_trees(op, given.dims[1]));  // the width of no rows may not be known
   const Dims dims{given.dims[0], op.targets};
   TENON_OK(prepare_output(out[0], given.dtype, dims));
   TENON_TRY(x, widen(given));
   TENON_TRY(y, Tensor::allocate(x.dtype, dims));
+  if (given.dims[0] == 0) return {};
   TENON_OK(x.dtype == DType::f64 ? score_rows<double>(op, x, y) : score_rows<float>(op, x, y));
   return store(y, out[0].tensor);
 }

@@ -104,8 +104,8 @@ class Maker:
         return f"v{self.count}"
 
     def input(self, value: Any) -> str:
-        """A graph input with its contents: an array, a list of arrays for a sequence of tensors, or a dict of floats. The name may be that of a value
-        that is computed from the input and equals it."""
+        """A graph input with its contents: an array, a list of arrays for a sequence of tensors, or a dict of floats. The name may be that
+        of a value that is computed from the input and equals it."""
         name = self.name()
         self.inputs[name] = value
         while self.wrap and isinstance(value, np.ndarray) and self.chance(0.25):
