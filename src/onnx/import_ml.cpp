@@ -1,4 +1,5 @@
 // ai.onnx.ml and other values that are no plain numbers: labels, maps, strings, random numbers, bits.
+#include <cmath>
 #include <numeric>
 
 #include "onnx/import_attrs.h"
@@ -8,6 +9,7 @@
 #include "ops/det.h"
 #include "ops/gather.h"
 #include "ops/lookup.h"
+#include "ops/move.h"
 #include "ops/norm.h"
 #include "ops/random.h"
 #include "ops/reduce.h"
@@ -19,10 +21,10 @@
 
 namespace tenon::onnx {
 
-/// Elements of the last dim; a vector counts as one row.
+/// Elements of the last dim; a vector counts as one row, unless its rank is not known.
 Result<Values> import_array_feature_extractor(NodeImport& n) {
   ValueId x = n.required(0, "X");
-  if (n.rank(x) == 1) x = n.emit(ops::Unsqueeze{.axes = {0}}, {x});
+  if (n.fact(x).has_rank() && n.rank(x) == 1) x = n.emit(ops::Unsqueeze{.axes = {0}}, {x});
   const ValueId indices = n.emit(ops::Reshape{}, {n.required(1, "Y"), n.int_list({-1})});
   return Values{n.emit(ops::Gather{.axis = -1}, {x, indices})};
 }
@@ -52,6 +54,12 @@ Tensor default_label(NodeImport& n, DType type) {
   return filled(n, type, {1}, is_float(type) ? n.float_attr("default_float", -0.0) : static_cast<double>(n.int_attr("default_int64", -1)));
 }
 
+Tensor backwards(const Tensor& list) {
+  Tensor out = *Tensor::allocate(list.dtype, {list.elems()});
+  for (int64_t i = 0; i < list.elems(); ++i) ops::copy_elems(list, i, out, list.elems() - 1 - i, 1);
+  return out;
+}
+
 }  // namespace
 
 /// Version 1 has one list of strings, whose positions are the other side: which way round, the input's type says.
@@ -69,23 +77,31 @@ Result<Values> import_label_encoder(NodeImport& n) {
     n.refuse("wants as many keys as values");
     return Values{ValueId::none};
   }
+  // ONNX LabelEncoder-4: of equal keys the last counts. Lookup takes the first.
+  if (n.opset() >= 4) {
+    keys = backwards(*keys);
+    values = backwards(*values);
+  }
   return Values{n.emit(ops::Lookup{}, {x, n.constant(*keys), n.constant(*values), n.constant(default_label(n, values->dtype))})};
 }
 Result<Values> import_binarizer(NodeImport& n) {
-  const double threshold = n.float_attr("threshold", 0);
+  double threshold = n.float_attr("threshold", 0);
+  // An integer is above the threshold where it is above the integer below.
+  if (!is_float(n.dtype(n.input(0)))) threshold = std::floor(threshold);
   return Values{n.pointwise({n.required(0, "X")},
                             [&](const std::vector<Term>& t) { return where(t[0] > threshold, t[0].constant(1), t[0].constant(0)); })};
 }
 /// (x - offset) · scale, one of each or one per feature.
 Result<Values> import_scaler(NodeImport& n) {
+  const ValueId x = n.required(0, "X");
+  const DType type = n.dtype(x) == DType::f32 ? DType::f32 : DType::f64;
   const auto vector = [&](std::string_view name, double otherwise) {
     std::vector<double> values = n.floats_attr(name);
     if (values.empty()) values.push_back(otherwise);
-    const std::vector<float> narrow(values.begin(), values.end());
-    return n.constant(make_tensor<float>(DType::f32, {static_cast<int64_t>(narrow.size())}, narrow));
+    return n.cast(n.constant(make_tensor<double>(DType::f64, {static_cast<int64_t>(values.size())}, values)), type);
   };
-  return Values{n.pointwise({n.required(0, "X"), vector("offset", 0), vector("scale", 1)},
-                            [](const std::vector<Term>& t) { return (t[0].cast(DType::f32) - t[1]) * t[2]; })};
+  return Values{n.pointwise({x, vector("offset", 0), vector("scale", 1)},
+                            [&](const std::vector<Term>& t) { return ((t[0].cast(type) - t[1]) * t[2]).cast(DType::f32); })};
 }
 
 Result<Values> import_string_concat(NodeImport& n) { return Values{n.emit(ops::StringConcat{}, {n.required(0, "X"), n.required(1, "Y")})}; }

@@ -105,8 +105,8 @@ class Maker:
         return f"v{self.count}"
 
     def input(self, value: Any) -> str:
-        """A graph input with its contents: an array, or a list of arrays for a sequence of tensors. The name may be that of a value
-        that is computed from the input and equals it."""
+        """A graph input with its contents: an array, a list of arrays for a sequence of tensors, or a dict of floats. The name may be that
+        of a value that is computed from the input and equals it."""
         name = self.name()
         self.inputs[name] = value
         while self.wrap and isinstance(value, np.ndarray) and self.chance(0.25):
@@ -148,6 +148,10 @@ class Maker:
         return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
     def _declared(self, name: str, value: Any) -> onnx.ValueInfoProto:
+        if isinstance(value, dict):
+            kind = TensorProto.STRING if isinstance(next(iter(value)), str) else TensorProto.INT64
+            map_type = onnx.TypeProto.Map(key_type=kind, value_type=helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+            return helper.make_value_info(name, onnx.TypeProto(map_type=map_type))
         if isinstance(value, list):
             tensor = helper.make_tensor_type_proto(_type_of(value[0]) if value else TensorProto.FLOAT, None)
             return helper.make_value_info(name, helper.make_sequence_type_proto(tensor))

@@ -30,7 +30,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from maker import Maker, makers
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from wraps import wrap
 
@@ -53,7 +53,10 @@ def consume(m: Maker, outputs: Outputs) -> None:
         for _ in range(m.int(1, 3)):
             kind = m.int(0, 4)
             if kind == 0:
-                name = m.node(m.pick(("Relu", "Abs", "Neg", "Sigmoid", "Tanh", "HardSigmoid")), [name])
+                functions = ["Relu", "Abs", "Neg", "Sigmoid", "Tanh"]
+                if value.dtype == np.float32:
+                    functions.append("HardSigmoid")  # onnxruntime has no other
+                name = m.node(m.pick(functions), [name])
             elif kind == 1:
                 name = m.node("Add", [name, m.operand(m.floats(value.shape[-1:], value.dtype))])
             elif kind == 2:
@@ -91,9 +94,24 @@ def evaluate(m: Maker, oracle: Oracle) -> Outputs:
     return outputs
 
 
+def map_proto(value: dict[Any, float], name: str) -> onnx.MapProto:
+    """Of floats, in order of the keys."""
+    text = isinstance(next(iter(value)), str)
+    out = onnx.MapProto(name=name, key_type=TensorProto.STRING if text else TensorProto.INT64)
+    if text:
+        out.string_keys.extend(key.encode() for key in sorted(value))
+    else:
+        out.keys.extend(sorted(value))
+    out.values.CopyFrom(numpy_helper.from_list([np.array(value[key], np.float32) for key in sorted(value)]))
+    return out
+
+
 def to_proto(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return map_proto(value, name)
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        raise ValueError("maps have no file format")
+        maps = [map_proto(one, name) for one in value]
+        return onnx.SequenceProto(name=name, elem_type=onnx.SequenceProto.MAP, map_values=maps)
     if isinstance(value, list):
         return numpy_helper.from_list([np.asarray(one) for one in value], name)
     array = np.asarray(value)
@@ -102,10 +120,25 @@ def to_proto(value: Any, name: str) -> Any:
     return numpy_helper.from_array(array, name)
 
 
+def declare_sequences(model: onnx.ModelProto, outputs: Outputs) -> None:
+    """Outputs whose files are no tensors say so in the model."""
+    for info, value in zip(model.graph.output, outputs, strict=True):
+        if not isinstance(value, list):
+            continue
+        element = info.type.sequence_type.elem_type
+        if value and isinstance(value[0], dict):
+            element.map_type.key_type = map_proto(value[0], "").key_type
+            element.map_type.value_type.tensor_type.elem_type = TensorProto.FLOAT
+        else:
+            element.tensor_type.elem_type = numpy_helper.from_array(np.asarray(value[0])).data_type if value else TensorProto.FLOAT
+
+
 def write(folder: Path, m: Maker, outputs: Outputs) -> None:
     data = folder / "test_data_set_0"
     data.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(m.model().SerializeToString())
+    model = m.model()
+    declare_sequences(model, outputs)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
     for i, (name, value) in enumerate(m.inputs.items()):
         (data / f"input_{i}.pb").write_bytes(to_proto(value, name).SerializeToString())
     for i, (name, value) in enumerate(zip(m.outputs, outputs, strict=True)):
