@@ -15,18 +15,6 @@ void optional_input(NodeImport& n, Values& in, size_t i) {
   if (n.has_input(i)) in.push_back(n.input(i));
 }
 
-ops::Pool window(NodeImport& n, engine::PoolKind kind) {
-  ops::Pool pool{.kind = kind};
-  pool.kernel = n.ints_attr("kernel_shape");
-  if (pool.kernel.empty()) n.refuse("attribute 'kernel_shape' is missing");
-  pool.strides = n.ints_attr("strides");
-  pool.dilations = n.ints_attr("dilations");
-  pool.pads = n.ints_attr("pads");
-  pool.auto_pad = auto_pad_attr(n);
-  pool.ceil_mode = n.int_attr("ceil_mode", 0) != 0;
-  return pool;
-}
-
 /// GlobalXPool: a reduction over all spatial dims that keeps them as 1.
 ValueId over_spatial(NodeImport& n, engine::ReduceKind kind, ValueId x) {
   const Fact& fact = n.fact(x);
@@ -45,16 +33,28 @@ Values global(NodeImport& n, engine::ReduceKind kind) { return {over_spatial(n, 
 
 }  // namespace
 
-Result<Values> import_conv(NodeImport& n) {
-  ops::Conv conv;
-  conv.strides = n.ints_attr("strides");
-  conv.dilations = n.ints_attr("dilations");
-  conv.pads = n.ints_attr("pads");
+ops::Conv conv_of(NodeImport& n) {
+  ops::Conv conv{.strides = n.ints_attr("strides"), .dilations = n.ints_attr("dilations"), .pads = n.ints_attr("pads")};
   conv.groups = n.int_attr("group", 1);
   conv.auto_pad = auto_pad_attr(n);
+  return conv;
+}
+ops::Pool pool_of(NodeImport& n, engine::PoolKind kind) {
+  ops::Pool pool{.kind = kind};
+  pool.kernel = n.ints_attr("kernel_shape");
+  if (pool.kernel.empty()) n.refuse("attribute 'kernel_shape' is missing");
+  pool.strides = n.ints_attr("strides");
+  pool.dilations = n.ints_attr("dilations");
+  pool.pads = n.ints_attr("pads");
+  pool.auto_pad = auto_pad_attr(n);
+  pool.ceil_mode = n.int_attr("ceil_mode", 0) != 0;
+  return pool;
+}
+
+Result<Values> import_conv(NodeImport& n) {
   Values in{n.required(0, "X"), n.required(1, "W")};
   optional_input(n, in, 2);
-  return Values{n.emit(std::move(conv), std::move(in))};
+  return Values{n.emit(conv_of(n), std::move(in))};
 }
 
 Result<Values> import_conv_transpose(NodeImport& n) {
@@ -72,17 +72,17 @@ Result<Values> import_conv_transpose(NodeImport& n) {
 }
 
 Result<Values> import_max_pool(NodeImport& n) {
-  ops::Pool pool = window(n, engine::PoolKind::max);
+  ops::Pool pool = pool_of(n, engine::PoolKind::max);
   pool.column_major_index = n.int_attr("storage_order", 0) != 0;
   return n.emit(std::move(pool), {n.required(0, "X")}, n.has_output(1) ? 2 : 1);
 }
 Result<Values> import_average_pool(NodeImport& n) {
-  ops::Pool pool = window(n, engine::PoolKind::average);
+  ops::Pool pool = pool_of(n, engine::PoolKind::average);
   pool.count_include_pad = n.int_attr("count_include_pad", 0) != 0;
   return Values{n.emit(std::move(pool), {n.required(0, "X")})};
 }
 Result<Values> import_lp_pool(NodeImport& n) {
-  ops::Pool pool = window(n, engine::PoolKind::lp);
+  ops::Pool pool = pool_of(n, engine::PoolKind::lp);
   pool.p = n.opset() < 2 ? static_cast<int64_t>(n.float_attr("p", 2)) : n.int_attr("p", 2);
   return Values{n.emit(std::move(pool), {n.required(0, "X")})};
 }

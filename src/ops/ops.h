@@ -17,6 +17,7 @@
 #include "ops/grid_sample.h"
 #include "ops/identity.h"
 #include "ops/if.h"
+#include "ops/inverse.h"
 #include "ops/lookup.h"
 #include "ops/loop.h"
 #include "ops/mat_mul.h"
