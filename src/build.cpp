@@ -21,7 +21,7 @@ struct Target {
 
 Result<Target> target_of(std::string_view name) {
   if (name == "cpu" || name == "portable") return Target{{std::string(name), {"cpu"}}, {{}}};
-  if (name == "mock") return Target{{"mock", {"cpu", "mock"}}, {{}, {}}};
+  if (name == "mock" || name == "mock_whole") return Target{{std::string(name), {"cpu", "mock"}}, {{}, {}}};
   if (const engine::DeviceFacts* facts = cuda::facts_of(name)) return Target{{std::string(name), {"cpu", "cuda"}}, {{}, *facts}};
   std::vector<std::string> known = {"cpu", "mock", "portable"};
   for (const engine::DeviceFacts& facts : cuda::known_devices()) known.push_back(facts.arch);
@@ -48,7 +48,7 @@ Result<Precision> precision_of(std::string_view name) {
   return fail(ErrorKind::not_found, "there is no precision '{}', there are: {}", name, join(known, ", "));
 }
 
-/// Whether the target's device takes the node. Of what the mock device can do it gets every second node: the borders show.
+/// Whether the target's device takes the node. For "mock" it gets every second node of what it can do: the borders show.
 bool wants_device(const Target& target, const ir::Graph& graph, const ir::Node& node) {
   const auto known = [&](ir::ValueId id) {
     return id == ir::ValueId::none || (graph[id].fact.has_rank() && graph[id].fact.dtype() != DType::str);
@@ -60,7 +60,7 @@ bool wants_device(const Target& target, const ir::Graph& graph, const ir::Node& 
   const auto problem = lower::problem_of(graph, node);
   const std::string& device = target.lower.devices.back();
   if (!problem.ok() || !tune::find_backend(device)->caps(*problem, target.facts.back()).ok) return false;
-  return device != "mock" || static_cast<int64_t>(node.out[0]) % 2 == 0;
+  return target.lower.name != "mock" || static_cast<int64_t>(node.out[0]) % 2 == 0;
 }
 
 /// The GPU to measure on, if a target is for it.
@@ -68,7 +68,7 @@ const engine::DeviceApi* device_to_measure_on(const std::vector<std::string>& ta
   const engine::DeviceApi* api = runtime::find_device_api("cuda");
   const auto is_here = [&](const std::string& name) {
     const engine::DeviceFacts* facts = cuda::facts_of(name);
-    return facts && !engine::is_ptx(facts->arch) && api->check(facts->arch).ok();
+    return facts && !engine::is_ptx(facts->arch) && api->check(facts->arch, 0).ok();
   };
   return std::any_of(targets.begin(), targets.end(), is_here) ? api : nullptr;
 }
@@ -96,13 +96,16 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
 
 }  // namespace
 
-Result<std::string> named_target(const std::string& name) {
-  if (name != "cuda") return name;
+Result<std::string> named_target(std::string_view name) {
+  const size_t colon = name.find(':');
+  if (name != "cuda" && colon == std::string_view::npos) return std::string(name);
+  TENON_TRY(device, runtime::parse_device(name));
+  if (device.kind != engine::DeviceKind::cuda) return std::string(name.substr(0, colon));
   const engine::DeviceApi* api = runtime::find_device_api("cuda");
-  TENON_OK(api->check(""));
+  TENON_OK(api->check("", device.index));
   for (const engine::DeviceFacts& facts : cuda::known_devices())
-    if (api->check(facts.arch).ok()) return facts.arch;
-  return fail(ErrorKind::unsupported, "no kernels are made for this machine's GPU");
+    if (api->check(facts.arch, device.index).ok()) return facts.arch;
+  return fail(ErrorKind::unsupported, "no kernels are made for this machine's GPU {}", device.index);
 }
 
 Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {

@@ -11,8 +11,8 @@
 namespace tenon {
 
 struct BuildOptions {
-  /// Plans to make, best first; the portable plan is always added. "cpu", "sm_90" and the like, "cuda" (this machine's GPU), or "mock"
-  /// (tests: steps split over the host and a second device).
+  /// Plans to make, best first; the portable plan is always added. "cpu"; an architecture, "sm_90"; "cuda" or "cuda:1", that of this
+  /// machine's GPU; for tests "mock" (steps split over the host and a second device) and "mock_whole" (all on the second that it takes).
   std::vector<std::string> targets = {"cpu"};
   /// Dims of inputs, in place of what the model says.
   std::map<std::string, Dims, std::less<>> input_dims;
@@ -36,9 +36,9 @@ struct BuildOptions {
   std::function<bool(std::string_view stage, double share)> progress;
 };
 
-/// The name as it is; "cuda" becomes the architecture of this machine's GPU, or "compute_80" where no kernels are made for that. Errors:
-/// there is none, or one too old for both.
-Result<std::string> named_target(const std::string& name);
+/// A target's own name: of the devices "cuda" and "cuda:1" the architecture of that GPU, or "compute_80" where no kernels are made for it.
+/// Errors: no such GPU in this machine, or one too old for both.
+Result<std::string> named_target(std::string_view name);
 
 Result<Bytes> build_engine(ir::Module module, const BuildOptions& options);
 Result<Bytes> build_engine(const onnx::Model& model, const BuildOptions& options);

@@ -201,8 +201,8 @@ enum class Precision : uint8_t {
 
 /// How to build.
 struct BuilderConfig {
-  /// Plans to make, best first: "cpu", "cuda" (this machine's GPU), or a GPU's architecture such as "sm_90", for which no GPU need be
-  /// there. The portable plan, which any CPU runs, is always there too.
+  /// Plans to make, best first: "cpu", "cuda" or "cuda:1" (this machine's GPU), or a GPU's architecture such as "sm_90", for which no GPU
+  /// need be there. The portable plan, which any CPU runs, is always there too.
   std::vector<std::string> targets = {"cpu"};
   /// Of all plans but the portable one, which stays as the model is.
   Precision precision = Precision::fp32;

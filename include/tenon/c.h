@@ -13,8 +13,8 @@
  *
  * Threads: an engine may be used by any number of threads at once. A context and a value belong to one thread at a time.
  *
- * Tensors are dense and row-major, in host memory, aligned to their element size. Sub-byte elements (u4, i4, f4e2m1, u2, i2)
- * are packed, low bits first. bool is one byte, 0 or 1.
+ * Tensors are dense and row-major, aligned to their element size, and lie in host memory where nothing says otherwise. Sub-byte elements
+ * (u4, i4, f4e2m1, u2, i2) are packed, low bits first. bool is one byte, 0 or 1.
  */
 #ifndef TENON_C_H
 #define TENON_C_H
@@ -92,6 +92,13 @@ typedef enum tenon_kind TENON_INT {
 
 typedef enum tenon_io TENON_INT { TENON_IO_INPUT = 0, TENON_IO_OUTPUT = 1 } tenon_io;
 
+/* Numbered as DLPack numbers devices. */
+typedef enum tenon_device_kind TENON_INT {
+  TENON_DEVICE_CPU = 1,
+  TENON_DEVICE_CUDA = 2,
+  TENON_DEVICE_MOCK = 12 /* tests: an extension of DLPack's */
+} tenon_device_kind;
+
 typedef enum tenon_severity TENON_INT {
   TENON_SEVERITY_INTERNAL_ERROR = 0,
   TENON_SEVERITY_ERROR = 1,
@@ -128,9 +135,11 @@ typedef struct tenon_load_options {
   tenon_log_function log;        /* NULL: warnings and worse go to standard error */
   void* log_user;                /* passed to `log`; both are used during the load only */
   tenon_severity least_severity; /* messages less severe than this are dropped; 0 stands for TENON_SEVERITY_WARNING */
+  const char* device;            /* only plans for this device: "cpu", "cuda" (the first GPU), "cuda:1"; NULL: any */
 } tenon_load_options;
 
-/* Maps an engine file. `options` may be NULL. Errors: IO, BAD_ENGINE, NOT_FOUND (no file; a target that the file lacks). */
+/* Maps an engine file. `options` may be NULL. Errors: IO, BAD_ENGINE, NOT_FOUND (no file; a target or a device that the file has no
+ * plan for; no such device in this machine). */
 TENON_API tenon_status tenon_engine_load_file(const char* path, const tenon_load_options* options, tenon_engine** out);
 /* The same from `bytes` bytes in memory, which are copied unless the options say otherwise. Borrowed memory is aligned to 64 bytes. */
 TENON_API tenon_status tenon_engine_load_memory(const void* data, size_t bytes, const tenon_load_options* options, tenon_engine** out);
@@ -179,6 +188,8 @@ typedef struct tenon_tensor {
   const int64_t* dims;
   const void* data; /* NULL for strings, see tenon_value_string */
   size_t bytes;
+  tenon_device_kind device_kind; /* whose memory `data` is; 0 stands for the host's */
+  int32_t device_index;
 } tenon_tensor;
 
 /* A tensor whose elements are copied. */
@@ -189,6 +200,8 @@ TENON_API tenon_status tenon_value_strings(int64_t rank, const int64_t* dims, co
 /* sequence: any number of items; optional: none or one; map: two, a tensor of keys [n] and a sequence of n values. The items
  * stay the caller's; their memory is shared. */
 TENON_API tenon_status tenon_value_compound(tenon_kind kind, int64_t count, const tenon_value* const* items, tenon_value** out);
+/* A second handle to the same value. */
+TENON_API tenon_status tenon_value_share(const tenon_value* value, tenon_value** out);
 TENON_API void tenon_value_free(tenon_value* value);
 
 TENON_API tenon_status tenon_value_kind(const tenon_value* value, tenon_kind* out);
@@ -228,6 +241,61 @@ TENON_API tenon_status tenon_context_output_shape(const tenon_context* context, 
                                                   int64_t* dims);
 /* Bytes of memory for intermediate results with the inputs set now, and the least that any placement could need. Either may be NULL. */
 TENON_API tenon_status tenon_context_memory(tenon_context* context, int64_t* bytes, int64_t* lower_bound);
+
+/* --- Tensors in a device's memory ---------------------------------------------------------------------------------------
+ *
+ * A stream is a CUstream (cudaStream_t) of the plan's GPU as a pointer, or 1, the legacy default stream, or 2, the thread's; NULL is the
+ * context's own. Work on a stream comes after what the stream holds when it is given, and before what it is given next; a stream must
+ * live until the context and all values are freed that were used with it. */
+
+/* What the plan runs on beside the host, numbered as the loader was told; TENON_DEVICE_CPU: the host alone. */
+TENON_API tenon_status tenon_engine_device(const tenon_engine* engine, tenon_device_kind* kind, int32_t* index);
+/* Steps of a plan with a device that the host runs all the same (none for a plan of the host alone), and their names. */
+TENON_API tenon_status tenon_engine_host_step_count(const tenon_engine* engine, int64_t* out);
+TENON_API tenon_status tenon_engine_host_step_name(const tenon_engine* engine, int64_t index, const char** out);
+
+/* A copy of a tensor in the memory of the engine's device. Errors: the engine has none; strings; no memory. */
+TENON_API tenon_status tenon_value_to_device(const tenon_engine* engine, const tenon_value* value, tenon_value** out);
+/* A copy in host memory; waits for the work that the value comes from. */
+TENON_API tenon_status tenon_value_to_host(const tenon_value* value, tenon_value** out);
+/* The caller's next work on `stream` may use the value's device memory: it comes after the run that the value comes from, and when the
+ * value is freed, its memory is used again only after that work. Does nothing to values in host memory. */
+TENON_API tenon_status tenon_value_use_on(const tenon_value* value, void* stream);
+
+/* A tensor as an input, in host memory or that of the engine's device; it is not copied, see tenon_context_set_input. What is not
+ * aligned to 64 bytes is copied within the device's memory by each run. Errors: the engine runs on another device; no such memory. */
+TENON_API tenon_status tenon_context_set_input_tensor(tenon_context* context, int64_t index, const tenon_tensor* tensor);
+/* The same for the memory of an output: `bytes` bytes at `data`, which take what the run makes; `rank` and `dims` are not looked at.
+ * Where it is aligned to 64 bytes the result is written there directly, else copied. data NULL: the context's own memory again. */
+TENON_API tenon_status tenon_context_set_output_tensor(tenon_context* context, int64_t index, const tenon_tensor* memory);
+/* Whose memory the context takes for an output that has none of the caller's: the host's (TENON_DEVICE_CPU) or the engine's device's.
+ * tenon_context_output_value then gives a value in device memory, without a copy. */
+TENON_API tenon_status tenon_context_place_output(tenon_context* context, int64_t index, tenon_device_kind kind);
+
+/* Begins a run and returns without waiting for the device. All inputs and outputs must lie in the device's memory; the caller's stays
+ * as it is until the work has ended. The first run of a shape may wait for earlier runs. Errors: UNSUPPORTED (the plan is for the host
+ * alone, or has steps that the host runs), INVALID_ARGUMENT (a tensor in host memory; a stream of another device). What goes wrong on
+ * the device is told by tenon_context_synchronize. */
+TENON_API tenon_status tenon_context_enqueue(tenon_context* context, void* stream);
+/* tenon_context_run on a stream: steps of the host and tensors in its memory are allowed; the results are there on return. */
+TENON_API tenon_status tenon_context_run_on(tenon_context* context, void* stream);
+/* Waits for all runs that were begun. Errors: what went wrong in them. */
+TENON_API tenon_status tenon_context_synchronize(tenon_context* context);
+/* The stream of the context itself, for the caller to wait for or to put work on; NULL where the plan is for the host alone. */
+TENON_API tenon_status tenon_context_stream(const tenon_context* context, void** out);
+
+/* What the last run moved. Copies within the device's memory are those of tensors that kernels cannot use where they lie. */
+typedef struct tenon_run_stats {
+  size_t size; /* sizeof(tenon_run_stats) */
+  int64_t copies_to_device;
+  int64_t bytes_to_device;
+  int64_t copies_to_host;
+  int64_t bytes_to_host;
+  int64_t copies_within_device;
+  int64_t bytes_within_device;
+  int64_t graphs; /* CUDA graphs that were launched in place of single kernels: from the second run with the same addresses on */
+} tenon_run_stats;
+TENON_API tenon_status tenon_context_run_stats(const tenon_context* context, tenon_run_stats* out);
 
 #ifdef __cplusplus
 }

@@ -8,195 +8,23 @@
 //   context->run();
 //   std::span<const float> logits = context->output("logits")->as<float>();
 //
+// Tensors in a GPU's memory go in and out without a copy, on the caller's stream:
+//
+//   auto engine = runtime.load("digits.engine", {.device = "cuda:0"});
+//   auto context = engine->create_context();
+//   context->set_input("image", tenon::TensorView{tenon::DType::f32, dims, pixels, bytes, {tenon::DeviceKind::cuda, 0}});
+//   context->set_output("logits", tenon::TensorMemory{tenon::DType::f32, logits, logits_bytes, {tenon::DeviceKind::cuda, 0}});
+//   context->enqueue(stream);        // returns at once; what the stream is given next comes after it
+//
 // Errors are values: a Result holds what was asked for, or an Error whose message says what is wrong and what to do. Nothing throws
 // but std::bad_alloc. Engine may be used by any number of threads at once, ExecutionContext by one at a time.
 #pragma once
-#include <cassert>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <initializer_list>
-#include <memory>
-#include <span>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <variant>
-#include <vector>
 
-#include "tenon/c.h"
+#include "tenon/types.h"
 
 namespace tenon {
-// Versioned, so that these types and those of other headers or libraries never share a symbol.
 inline namespace v1 {
-
-enum class ErrorKind : int {
-  invalid_argument = TENON_STATUS_INVALID_ARGUMENT,
-  invalid_model = TENON_STATUS_INVALID_MODEL,
-  unsupported = TENON_STATUS_UNSUPPORTED,
-  bad_engine = TENON_STATUS_BAD_ENGINE,
-  not_found = TENON_STATUS_NOT_FOUND,
-  io = TENON_STATUS_IO,
-  out_of_memory = TENON_STATUS_OUT_OF_MEMORY,
-  cancelled = TENON_STATUS_CANCELLED,
-  internal = TENON_STATUS_INTERNAL,
-};
-
-struct Error {
-  ErrorKind kind = ErrorKind::internal;
-  std::string message = {};
-};
-
-/// A T, or an Error. Taking the value of a failed Result is a mistake of the program (an assertion).
-template <class T>
-class [[nodiscard]] Result {
- public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
-
-  bool ok() const { return state_.index() == 0; }
-  explicit operator bool() const { return ok(); }
-  T& value() & { return get(); }
-  T&& value() && { return std::move(get()); }
-  T& operator*() & { return get(); }
-  T&& operator*() && { return std::move(get()); }
-  T* operator->() { return &get(); }
-  const T& operator*() const& { return const_cast<Result*>(this)->get(); }
-  const T* operator->() const { return &const_cast<Result*>(this)->get(); }
-  const Error& error() const { return *std::get_if<1>(&state_); }
-
- private:
-  T& get() {
-    assert(ok());
-    return *std::get_if<0>(&state_);
-  }
-  std::variant<T, Error> state_;
-};
-
-/// Success, or an Error.
-class [[nodiscard]] Status {
- public:
-  Status() = default;
-  Status(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
-  bool ok() const { return !error_; }
-  explicit operator bool() const { return ok(); }
-  const Error& error() const { return *error_; }
-
- private:
-  std::unique_ptr<Error> error_;
-};
-
-/// Element types, numbered as ONNX numbers them.
-enum class DType : int {
-  none = TENON_DTYPE_NONE,
-  f32 = TENON_DTYPE_F32,
-  u8 = TENON_DTYPE_U8,
-  i8 = TENON_DTYPE_I8,
-  u16 = TENON_DTYPE_U16,
-  i16 = TENON_DTYPE_I16,
-  i32 = TENON_DTYPE_I32,
-  i64 = TENON_DTYPE_I64,
-  string = TENON_DTYPE_STRING,
-  boolean = TENON_DTYPE_BOOL,
-  f16 = TENON_DTYPE_F16,
-  f64 = TENON_DTYPE_F64,
-  u32 = TENON_DTYPE_U32,
-  u64 = TENON_DTYPE_U64,
-  c64 = TENON_DTYPE_C64,
-  c128 = TENON_DTYPE_C128,
-  bf16 = TENON_DTYPE_BF16,
-  f8e4m3fn = TENON_DTYPE_F8E4M3FN,
-  f8e4m3fnuz = TENON_DTYPE_F8E4M3FNUZ,
-  f8e5m2 = TENON_DTYPE_F8E5M2,
-  f8e5m2fnuz = TENON_DTYPE_F8E5M2FNUZ,
-  u4 = TENON_DTYPE_U4,
-  i4 = TENON_DTYPE_I4,
-  f4e2m1 = TENON_DTYPE_F4E2M1,
-  f8e8m0 = TENON_DTYPE_F8E8M0,
-  u2 = TENON_DTYPE_U2,
-  i2 = TENON_DTYPE_I2,
-};
-/// "f32", "bool".
-inline const char* to_string(DType type) { return tenon_dtype_name(static_cast<tenon_dtype>(type)); }
-
-/// The element type of a C++ type; declared for types that have one.
-template <class T>
-inline constexpr DType dtype_of = DType::none;
-template <>
-inline constexpr DType dtype_of<float> = DType::f32;
-template <>
-inline constexpr DType dtype_of<double> = DType::f64;
-template <>
-inline constexpr DType dtype_of<int8_t> = DType::i8;
-template <>
-inline constexpr DType dtype_of<int16_t> = DType::i16;
-template <>
-inline constexpr DType dtype_of<int32_t> = DType::i32;
-template <>
-inline constexpr DType dtype_of<int64_t> = DType::i64;
-template <>
-inline constexpr DType dtype_of<uint8_t> = DType::u8;
-template <>
-inline constexpr DType dtype_of<uint16_t> = DType::u16;
-template <>
-inline constexpr DType dtype_of<uint32_t> = DType::u32;
-template <>
-inline constexpr DType dtype_of<uint64_t> = DType::u64;
-template <>
-inline constexpr DType dtype_of<bool> = DType::boolean;
-
-enum class Severity : int {
-  internal_error = TENON_SEVERITY_INTERNAL_ERROR,
-  error = TENON_SEVERITY_ERROR,
-  warning = TENON_SEVERITY_WARNING,
-  info = TENON_SEVERITY_INFO,
-  verbose = TENON_SEVERITY_VERBOSE,
-};
-
-/// Where messages go. Without a callback, warnings and worse go to standard error. The callback may be called from any thread that
-/// builds or loads; messages less severe than `least` are dropped.
-struct Logger {
-  std::function<void(Severity severity, std::string_view message)> callback = {};
-  Severity least = Severity::warning;
-};
-
-/// An input, output or weight of an engine.
-struct TensorInfo {
-  std::string name = {};
-  DType dtype = DType::none;                // none: no tensor, see type
-  bool has_rank = false;                    // dims are known by number
-  std::vector<int64_t> dims = {};           // -1: known only when the model runs
-  std::vector<std::string> dim_texts = {};  // "3", "batch", "2*n + 1"
-  std::string type = {};                    // "f32[batch, 3]", "seq(f32[...])"
-};
-
-/// A tensor in host memory that the view does not own: dense, row-major.
-struct TensorView {
-  DType dtype = DType::none;
-  std::span<const int64_t> dims = {};
-  const void* data = nullptr;
-  size_t bytes = 0;
-
-  /// The elements. T must be the C++ type of dtype, or any type of the same size for types that C++ lacks.
-  template <class T>
-  std::span<const T> as() const {
-    assert(dtype_of<T> == dtype || sizeof(T) * 8 == static_cast<size_t>(tenon_dtype_bits(static_cast<tenon_dtype>(dtype))));
-    return {static_cast<const T*>(data), bytes / sizeof(T)};
-  }
-};
-
-/// Bytes of an engine file.
-class HostMemory {
- public:
-  HostMemory() = default;
-  explicit HostMemory(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
-  const std::byte* data() const { return bytes_.data(); }
-  size_t size() const { return bytes_.size(); }
-  std::span<const std::byte> view() const { return bytes_; }
-
- private:
-  std::vector<std::byte> bytes_;
-};
 
 namespace detail {
 
@@ -212,6 +40,15 @@ struct Free {
 };
 using EngineHandle = std::shared_ptr<tenon_engine>;
 using ContextHandle = std::unique_ptr<tenon_context, Free<tenon_context_free>>;
+using ValueHandle = std::unique_ptr<tenon_value, Free<tenon_value_free>>;
+
+inline TensorView view_of(const tenon_tensor& tensor) {
+  return {static_cast<DType>(tensor.dtype),
+          {tensor.dims, static_cast<size_t>(tensor.rank)},
+          tensor.data,
+          tensor.bytes,
+          {static_cast<DeviceKind>(tensor.device_kind), tensor.device_index}};
+}
 
 inline TensorInfo info_of(const tenon_io_info& from) {
   TensorInfo out{.name = from.name, .dtype = static_cast<DType>(from.dtype), .has_rank = from.rank >= 0, .type = from.type_text};
@@ -232,6 +69,37 @@ inline void log_to(void* user, tenon_severity severity, const char* message) {
 struct LoadOptions {
   std::string target = {};      // "cpu", "portable"; empty: the best plan of the file that this machine has devices for
   bool verify_weights = false;  // also check the checksum of every weight
+  std::string device = {};      // only plans for this device: "cpu", "cuda" (the first GPU), "cuda:1"; empty: any
+};
+
+/// A tensor that owns its memory, in the host's or a device's: a copy that was moved there, or a result that a context gave away.
+class OwnedTensor {
+ public:
+  explicit OwnedTensor(tenon_value* owned) : handle_(owned) {}
+
+  /// Valid as long as this.
+  TensorView view() const {
+    tenon_tensor tensor = {};
+    tensor.size = sizeof tensor;
+    const auto status = tenon_value_as_tensor(handle_.get(), &tensor);
+    assert(status == TENON_STATUS_OK);
+    (void)status;
+    return detail::view_of(tensor);
+  }
+  /// A copy in host memory; waits for the work that the tensor comes from.
+  Result<OwnedTensor> to_host() const {
+    tenon_value* out = nullptr;
+    if (const auto status = tenon_value_to_host(handle_.get(), &out)) return detail::last_error(status);
+    return OwnedTensor(out);
+  }
+  /// The caller's next work on `stream` may use the memory: it comes after the run that made the tensor, and when the tensor dies its
+  /// memory is used again only after that work.
+  Status use_on(void* stream) const { return detail::status_of(tenon_value_use_on(handle_.get(), stream)); }
+
+  tenon_value* c_handle() const { return handle_.get(); }
+
+ private:
+  detail::ValueHandle handle_;
 };
 
 /// Runs an engine for one caller at a time. Keeps the engine alive. Movable.
@@ -256,6 +124,34 @@ class ExecutionContext {
   Status set_input(std::string_view name, std::span<const T> elems, std::initializer_list<int64_t> dims) {
     return set_input(name, elems, std::span<const int64_t>(dims.begin(), dims.size()));
   }
+  /// A tensor in host memory or that of the engine's device, which is read in place. Errors also: another device; memory that is not the
+  /// device's. A run copies within the device's memory what is not aligned to 64 bytes.
+  Status set_input(std::string_view name, const TensorView& tensor) {
+    const auto index = index_of(TENON_IO_INPUT, name);
+    if (!index) return index.error();
+    const tenon_tensor given = c_tensor(tensor.dtype, tensor.dims, tensor.data, tensor.bytes, tensor.device);
+    return detail::status_of(tenon_context_set_input_tensor(handle_.get(), *index, &given));
+  }
+  /// The same, which keeps the memory alive.
+  Status set_input(std::string_view name, const OwnedTensor& tensor) {
+    const auto index = index_of(TENON_IO_INPUT, name);
+    if (!index) return index.error();
+    return detail::status_of(tenon_context_set_input_value(handle_.get(), *index, tensor.c_handle()));
+  }
+  /// Memory of the host or of the engine's device that receives an output from the next run on, without a copy where it is aligned to 64
+  /// bytes; null data: the context's own again. Errors: no such output, another element type or device. run() says if it is too small.
+  Status set_output(std::string_view name, const TensorMemory& memory) {
+    const auto index = index_of(TENON_IO_OUTPUT, name);
+    if (!index) return index.error();
+    const tenon_tensor given = c_tensor(memory.dtype, {}, memory.data, memory.bytes, memory.device);
+    return detail::status_of(tenon_context_set_output_tensor(handle_.get(), *index, &given));
+  }
+  /// Whose memory the context takes for an output that has none of the caller's.
+  Status place_output(std::string_view name, DeviceKind kind) {
+    const auto index = index_of(TENON_IO_OUTPUT, name);
+    if (!index) return index.error();
+    return detail::status_of(tenon_context_place_output(handle_.get(), *index, static_cast<tenon_device_kind>(kind)));
+  }
   /// Memory that receives an output from the next run on; an empty span: the context's own again.
   template <class T>
   Status set_output(std::string_view name, std::span<T> elems) {
@@ -267,6 +163,28 @@ class ExecutionContext {
   /// Runs and waits. Errors: an input is missing or of a wrong shape, an output's memory is too small, no memory.
   Status run() { return detail::status_of(tenon_context_run(handle_.get())); }
 
+  /// The same on a stream of the engine's device (see enqueue): after what it holds, and before what it is given next.
+  Status run_on(void* stream) { return detail::status_of(tenon_context_run_on(handle_.get(), stream)); }
+  /// Begins a run on a stream (a CUstream, or 1, the legacy default stream; null: the context's own) and returns without waiting for the
+  /// device. Errors: inputs or outputs in host memory, steps of the host in the plan (Engine::host_steps), a stream of another device.
+  Status enqueue(void* stream = nullptr) { return detail::status_of(tenon_context_enqueue(handle_.get(), stream)); }
+  /// Waits for all runs that were begun. Errors: what went wrong in them.
+  Status synchronize() { return detail::status_of(tenon_context_synchronize(handle_.get())); }
+  /// The context's own stream; null where the plan is for the host alone.
+  void* stream() const {
+    void* out = nullptr;
+    (void)tenon_context_stream(handle_.get(), &out);
+    return out;
+  }
+  /// Of the last run.
+  RunStats stats() const {
+    tenon_run_stats s = {};
+    s.size = sizeof s;
+    (void)tenon_context_run_stats(handle_.get(), &s);
+    return {s.copies_to_device,     s.bytes_to_device,     s.copies_to_host, s.bytes_to_host,
+            s.copies_within_device, s.bytes_within_device, s.graphs};
+  }
+
   /// The result of the last run, valid until the next one. Errors: no such output, no result yet, no tensor.
   Result<TensorView> output(std::string_view name) const {
     const auto index = index_of(TENON_IO_OUTPUT, name);
@@ -274,7 +192,15 @@ class ExecutionContext {
     tenon_tensor tensor = {};
     tensor.size = sizeof tensor;
     if (const auto status = tenon_context_output(handle_.get(), *index, &tensor)) return detail::last_error(status);
-    return TensorView{static_cast<DType>(tensor.dtype), {tensor.dims, static_cast<size_t>(tensor.rank)}, tensor.data, tensor.bytes};
+    return detail::view_of(tensor);
+  }
+  /// The same as a tensor of its own, which the next run leaves alone.
+  Result<OwnedTensor> take_output(std::string_view name) const {
+    const auto index = index_of(TENON_IO_OUTPUT, name);
+    if (!index) return index.error();
+    tenon_value* value = nullptr;
+    if (const auto status = tenon_context_output_value(handle_.get(), *index, &value)) return detail::last_error(status);
+    return OwnedTensor(value);
   }
 
   /// Bytes of intermediate results with the inputs set now.
@@ -294,6 +220,18 @@ class ExecutionContext {
     int64_t index = 0;
     if (const auto status = tenon_engine_io_index(engine_.get(), io, std::string(name).c_str(), &index)) return detail::last_error(status);
     return index;
+  }
+  static tenon_tensor c_tensor(DType dtype, std::span<const int64_t> dims, const void* data, size_t bytes, Device device) {
+    tenon_tensor out = {};
+    out.size = sizeof out;
+    out.dtype = static_cast<tenon_dtype>(dtype);
+    out.rank = static_cast<int64_t>(dims.size());
+    out.dims = dims.data();
+    out.data = data;
+    out.bytes = bytes;
+    out.device_kind = static_cast<tenon_device_kind>(device.kind);
+    out.device_index = device.index;
+    return out;
   }
   static Status check_count(std::string_view name, size_t count, std::span<const int64_t> dims) {
     size_t elems = 1;
@@ -333,6 +271,34 @@ class Engine {
     for (int64_t i = 0; i < count; ++i)
       if (tenon_engine_target_name(handle_.get(), i, &name) == TENON_STATUS_OK) out.emplace_back(name);
     return out;
+  }
+
+  /// What the plan runs on beside the host; cpu: the host alone.
+  Device device() const {
+    tenon_device_kind kind = TENON_DEVICE_CPU;
+    int32_t index = 0;
+    tenon_engine_device(handle_.get(), &kind, &index);
+    return {static_cast<DeviceKind>(kind), index};
+  }
+  /// Steps of a plan with a device that the host runs all the same: a run waits for the device where they read from it.
+  std::vector<std::string> host_steps() const {
+    std::vector<std::string> out;
+    int64_t count = 0;
+    tenon_engine_host_step_count(handle_.get(), &count);
+    const char* name = "";
+    for (int64_t i = 0; i < count; ++i)
+      if (tenon_engine_host_step_name(handle_.get(), i, &name) == TENON_STATUS_OK) out.emplace_back(name);
+    return out;
+  }
+  /// A copy of a tensor in host memory on the engine's device. Errors: the engine has none, no memory.
+  Result<OwnedTensor> to_device(const TensorView& tensor) const {
+    tenon_value *host = nullptr, *out = nullptr;
+    if (const auto status = tenon_value_tensor(static_cast<tenon_dtype>(tensor.dtype), static_cast<int64_t>(tensor.dims.size()),
+                                               tensor.dims.data(), tensor.data, &host))
+      return detail::last_error(status);
+    const detail::ValueHandle owner(host);
+    if (const auto status = tenon_value_to_device(handle_.get(), host, &out)) return detail::last_error(status);
+    return OwnedTensor(out);
   }
 
   Result<ExecutionContext> create_context() const {
@@ -401,6 +367,7 @@ class Runtime {
     o.size = sizeof o;
     o.target = options.target.empty() ? nullptr : options.target.c_str();
     o.verify_weights = options.verify_weights;
+    o.device = options.device.empty() ? nullptr : options.device.c_str();
     auto callback = logger_.callback;
     if (callback) {
       o.log = detail::log_to;

@@ -32,6 +32,9 @@ T take(tenon::Result<T> result) {
 /// Any array on the CPU: NumPy, or what has __dlpack__.
 using Array = nb::ndarray<nb::ro, nb::device::cpu, nb::c_contig>;
 
+/// Any array, wherever it lies.
+using DeviceArray = nb::ndarray<nb::ro>;
+
 /// A logger that calls `log(severity number, text)` if it is not None. An exception that it raises is printed and dropped.
 tenon::Logger logger_of(nb::object log);
 

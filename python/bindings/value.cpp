@@ -6,42 +6,31 @@
 namespace bindings {
 namespace {
 
-/// Arrays of the type with as many bits, which Python views as what it is; sub-byte elements as packed bytes.
-nb::dlpack::dtype carrier(tenon_dtype dtype) {
-  const auto type = [](nb::dlpack::dtype_code code, int bits) {
-    return nb::dlpack::dtype{static_cast<uint8_t>(code), static_cast<uint8_t>(bits), 1};
-  };
-  const int bits = tenon_dtype_bits(dtype);
-  switch (dtype) {
-    case TENON_DTYPE_F16:
-    case TENON_DTYPE_F32:
-    case TENON_DTYPE_F64: return type(nb::dlpack::dtype_code::Float, bits);
-    case TENON_DTYPE_I8:
-    case TENON_DTYPE_I16:
-    case TENON_DTYPE_I32:
-    case TENON_DTYPE_I64: return type(nb::dlpack::dtype_code::Int, bits);
-    case TENON_DTYPE_BOOL: return type(nb::dlpack::dtype_code::Bool, 8);
-    case TENON_DTYPE_C64:
-    case TENON_DTYPE_C128: return type(nb::dlpack::dtype_code::Complex, bits);
-    default: return type(nb::dlpack::dtype_code::UInt, bits < 8 ? 8 : bits);
-  }
+/// A capsule that keeps `value`'s memory alive by a handle of its own.
+nb::capsule owner_of(const Value& value) {
+  tenon_value* same = nullptr;
+  expect(tenon_value_share(value.get(), &same));
+  return {same, [](void* p) noexcept { tenon_value_free(static_cast<tenon_value*>(p)); }};
 }
 
 /// A NumPy array over the value's memory, which it keeps alive. Sub-byte types: [bytes].
 nb::object array_of(const Value& value) {
   const tenon_tensor tensor = value.tensor();
-  // A second handle to the same memory, for the array to own.
-  tenon_value* item = nullptr;
-  tenon_value* const items[] = {value.get()};
-  tenon_value* boxed = nullptr;
-  expect(tenon_value_compound(TENON_KIND_SEQUENCE, 1, items, &boxed));
-  const Value box(boxed);
-  expect(tenon_value_item(boxed, 0, &item));
-  const nb::capsule owner(item, [](void* p) noexcept { tenon_value_free(static_cast<tenon_value*>(p)); });
+  const nb::capsule owner = owner_of(value);
   std::vector<size_t> shape(tensor.dims, tensor.dims + tensor.rank);
   if (tenon_dtype_bits(tensor.dtype) < 8) shape = {tensor.bytes};
   return nb::cast(
       nb::ndarray<nb::numpy>(const_cast<void*>(tensor.data), shape.size(), shape.data(), owner, nullptr, carrier(tensor.dtype)));
+}
+
+/// A DLPack capsule, "dltensor", over the value's memory, which it keeps alive. The value says its device and element type.
+nb::object capsule_of(const Value& value) {
+  const tenon_tensor tensor = value.tensor();
+  const nb::capsule owner = owner_of(value);
+  std::vector<size_t> shape(tensor.dims, tensor.dims + tensor.rank);
+  if (tenon_dtype_bits(tensor.dtype) < 8) shape = {tensor.bytes};
+  return nb::cast(nb::ndarray<>(const_cast<void*>(tensor.data), shape.size(), shape.data(), owner, nullptr, dlpack_type(tensor.dtype),
+                                static_cast<int>(tensor.device_kind), tensor.device_index));
 }
 
 nb::list strings_of(const Value& value) {
@@ -109,10 +98,38 @@ tenon_tensor Value::tensor() const {
   return out;
 }
 
-std::vector<int64_t> dims_of(const Array& array) {
-  std::vector<int64_t> dims;
-  for (size_t i = 0; i < array.ndim(); ++i) dims.push_back(static_cast<int64_t>(array.shape(i)));
-  return dims;
+nb::dlpack::dtype carrier(tenon_dtype dtype) {
+  const auto type = [](nb::dlpack::dtype_code code, int bits) {
+    return nb::dlpack::dtype{static_cast<uint8_t>(code), static_cast<uint8_t>(bits), 1};
+  };
+  const int bits = tenon_dtype_bits(dtype);
+  switch (dtype) {
+    case TENON_DTYPE_F16:
+    case TENON_DTYPE_F32:
+    case TENON_DTYPE_F64: return type(nb::dlpack::dtype_code::Float, bits);
+    case TENON_DTYPE_I8:
+    case TENON_DTYPE_I16:
+    case TENON_DTYPE_I32:
+    case TENON_DTYPE_I64: return type(nb::dlpack::dtype_code::Int, bits);
+    case TENON_DTYPE_BOOL: return type(nb::dlpack::dtype_code::Bool, 8);
+    case TENON_DTYPE_C64:
+    case TENON_DTYPE_C128: return type(nb::dlpack::dtype_code::Complex, bits);
+    default: return type(nb::dlpack::dtype_code::UInt, bits < 8 ? 8 : bits);
+  }
+}
+
+nb::dlpack::dtype dlpack_type(tenon_dtype dtype) {
+  // DLPack's DLDataTypeCode, by number: older headers lack the names of the 8-bit floats.
+  constexpr uint8_t kBfloat = 4, kF8e4m3fn = 10, kF8e4m3fnuz = 11, kF8e5m2 = 12, kF8e5m2fnuz = 13, kF8e8m0 = 14;
+  switch (dtype) {
+    case TENON_DTYPE_BF16: return {kBfloat, 16, 1};
+    case TENON_DTYPE_F8E4M3FN: return {kF8e4m3fn, 8, 1};
+    case TENON_DTYPE_F8E4M3FNUZ: return {kF8e4m3fnuz, 8, 1};
+    case TENON_DTYPE_F8E5M2: return {kF8e5m2, 8, 1};
+    case TENON_DTYPE_F8E5M2FNUZ: return {kF8e5m2fnuz, 8, 1};
+    case TENON_DTYPE_F8E8M0: return {kF8e8m0, 8, 1};
+    default: return carrier(dtype);
+  }
 }
 
 nb::tuple to_tuple(std::span<const int64_t> dims) {
@@ -138,6 +155,20 @@ void bind_value(nb::module_& m) {
                      const tenon_tensor tensor = value.tensor();
                      return to_tuple({tensor.dims, static_cast<size_t>(tensor.rank)});
                    })
+      .def_prop_ro("device",
+                   [](const Value& value) {
+                     const tenon_tensor tensor = value.tensor();
+                     return nb::make_tuple(static_cast<int>(tensor.device_kind), tensor.device_index);
+                   })
+      .def("use_on", [](const Value& value, uintptr_t stream) { expect(tenon_value_use_on(value.get(), reinterpret_cast<void*>(stream))); })
+      .def("to_host",
+           [](const Value& value) {
+             tenon_value* out = nullptr;
+             const nb::gil_scoped_release unlocked;
+             expect(tenon_value_to_host(value.get(), &out));
+             return Value(out);
+           })
+      .def("capsule", capsule_of)
       .def("array", array_of)
       .def("texts", strings_of)
       .def("items", [](const Value& value) {

@@ -17,7 +17,10 @@ class Value {
   std::unique_ptr<tenon_value, Free> handle_;
 };
 
-std::vector<int64_t> dims_of(const Array& array);
+/// The element type under which DLPack knows a type; sub-byte types: bytes.
+nb::dlpack::dtype dlpack_type(tenon_dtype dtype);
+/// The type with as many bits that NumPy has too.
+nb::dlpack::dtype carrier(tenon_dtype dtype);
 nb::tuple to_tuple(std::span<const int64_t> dims);
 
 }  // namespace bindings

@@ -5,11 +5,18 @@
 >>> engine.save("model.engine")
 >>> outputs = tenon.load("model.engine")(image)     # image: NumPy array, or anything with __dlpack__
 >>> outputs["logits"]
+
+On a GPU, tensors go in and out in its memory, on PyTorch's current stream:
+
+>>> engine = tenon.load("model.engine", device="cuda:0")
+>>> logits = torch.from_dlpack(engine(image_on_gpu)["logits"])
 """
 
 from tenon._core import version as _version
+from tenon.context import Context, Results, RunStats
+from tenon.device import DeviceArray
 from tenon.dtypes import DType
-from tenon.engine import Context, Engine, Log, Progress, Results, Severity, TensorInfo, build, load
+from tenon.engine import Engine, Log, Progress, Severity, build, load
 from tenon.errors import (
     BadEngineError,
     CancelledError,
@@ -22,6 +29,7 @@ from tenon.errors import (
     OutOfMemoryError,
     UnsupportedError,
 )
+from tenon.info import TensorInfo
 
 __version__ = _version()
 
@@ -30,6 +38,7 @@ __all__ = [
     "CancelledError",
     "Context",
     "DType",
+    "DeviceArray",
     "Engine",
     "Error",
     "FileError",
@@ -41,6 +50,7 @@ __all__ = [
     "OutOfMemoryError",
     "Progress",
     "Results",
+    "RunStats",
     "Severity",
     "TensorInfo",
     "UnsupportedError",

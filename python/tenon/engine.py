@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from tenon import _core
+from tenon.context import Context, Place, Results
+from tenon.device import DeviceArray, Stream, device_name
 from tenon.dtypes import DType
 from tenon.errors import FileError, InvalidArgumentError, NotFoundError
-from tenon.values import Input, Output, from_value, refit_arguments, set_tensor, to_value
+from tenon.info import TensorInfo, info_of
+from tenon.values import Input, refit_arguments, to_value
 
 
 class Severity(enum.IntEnum):
@@ -31,116 +33,10 @@ Log: TypeAlias = Callable[[Severity, str], object]
 Progress: TypeAlias = Callable[[str, float], object]
 
 
-@dataclass(frozen=True)
-class TensorInfo:
-    """An input, an output or a weight of an engine."""
-
-    name: str
-    dtype: DType  # none: no tensor, see type
-    shape: tuple[int | str, ...] | None  # numbers, and texts for sizes known only at run time; None: the rank is unknown
-    type: str  # "f32[batch, 3]", "seq(f32[...])"
-
-    @property
-    def is_tensor(self) -> bool:
-        """Whether it is a tensor, and no sequence, optional or map."""
-        return self.dtype is not DType.none
-
-
-def _info(raw: _core.TensorInfo) -> TensorInfo:
-    shape = tuple(text if dim < 0 else dim for dim, text in zip(raw.dims, raw.dim_texts, strict=True))
-    return TensorInfo(raw.name, DType(raw.dtype), shape if raw.has_rank else None, raw.type)
-
-
 def _raw_log(log: Log | None) -> Callable[[int, str], object] | None:
     if log is None:
         return None
     return lambda severity, message: log(Severity(severity), message)
-
-
-class Results(Mapping[str, Output]):
-    """The outputs of one run, by name, in the engine's order. Arrays are the caller's to keep and to change."""
-
-    def __init__(self, names: Sequence[str], values: Sequence[Output]) -> None:
-        self._by_name = dict(zip(names, values, strict=True))
-
-    def __getitem__(self, name: str) -> Output:
-        try:
-            return self._by_name[name]
-        except KeyError:
-            known = ", ".join(repr(known) for known in self._by_name)
-            raise KeyError(f"there is no output {name!r}, there are: {known}") from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
-
-    def __len__(self) -> int:
-        return len(self._by_name)
-
-    def __repr__(self) -> str:
-        return f"Results({self._by_name!r})"
-
-
-class Context:
-    """Runs an engine again and again, keeping its working memory. For one thread at a time."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._core = engine._core.create_context()
-
-    @property
-    def engine(self) -> Engine:
-        """The engine that it runs."""
-        return self._engine
-
-    def __call__(self, *args: Input, **inputs: Input) -> Results:
-        """Runs. See Engine.__call__."""
-        try:
-            self._set_inputs(args, inputs)
-            self._core.run()
-        finally:
-            self._core.clear_inputs()  # an idle context does not hold on to the caller's arrays
-        names = [info.name for info in self._engine.outputs]
-        return Results(names, [from_value(self._core.output(i)) for i in range(len(names))])
-
-    def output_shapes(self, *args: Input, **inputs: Input) -> dict[str, tuple[int, ...] | None]:
-        """The shapes that the outputs would have, without running; None where only running decides."""
-        self._set_inputs(args, inputs)
-        return {info.name: self._core.output_shape(i) for i, info in enumerate(self._engine.outputs)}
-
-    def memory(self, *args: Input, **inputs: Input) -> int:
-        """Bytes of intermediate results for these inputs, without running."""
-        self._set_inputs(args, inputs)
-        return self._core.memory()[0]
-
-    def _set_inputs(self, args: tuple[Input, ...], inputs: dict[str, Input]) -> None:
-        declared = self._engine.inputs
-        values = _by_name(declared, args, inputs)
-        for index, info in enumerate(declared):
-            if info.name not in values:
-                names = ", ".join(repr(known.name) for known in declared)
-                raise InvalidArgumentError(f"input '{info.name}' ({info.type}) is missing; the inputs are: {names}")
-            value = values[info.name]
-            if info.is_tensor:
-                set_tensor(self._core, index, info.name, value, info.dtype)
-            else:
-                self._core.set_input_value(index, to_value(f"input '{info.name}'", value))
-
-
-def _by_name(declared: Sequence[TensorInfo], args: tuple[Input, ...], inputs: dict[str, Input]) -> dict[str, Input]:
-    if len(args) == 1 and not inputs and isinstance(args[0], Mapping) and declared and declared[0].is_tensor:
-        inputs = dict(args[0])
-        args = ()
-    if len(args) > len(declared):
-        raise InvalidArgumentError(f"{len(args)} inputs were given, the engine has {len(declared)}")
-    values: dict[str, Input] = {info.name: value for info, value in zip(declared, args, strict=False)}
-    for name, value in inputs.items():
-        if name not in {info.name for info in declared}:
-            names = ", ".join(repr(info.name) for info in declared)
-            raise NotFoundError(f"the engine has no input '{name}', it has: {names}")
-        if name in values:
-            raise InvalidArgumentError(f"input '{name}' was given twice")
-        values[name] = value
-    return values
 
 
 class Engine:
@@ -148,14 +44,16 @@ class Engine:
 
     def __init__(self, core: _core.Engine) -> None:
         self._core = core
-        self.inputs: tuple[TensorInfo, ...] = tuple(_info(raw) for raw in core.inputs())
-        self.outputs: tuple[TensorInfo, ...] = tuple(_info(raw) for raw in core.outputs())
+        self.inputs: tuple[TensorInfo, ...] = tuple(info_of(raw) for raw in core.inputs())
+        self.outputs: tuple[TensorInfo, ...] = tuple(info_of(raw) for raw in core.outputs())
+        self.host_steps: tuple[str, ...] = tuple(core.host_steps())
+        """Steps of a GPU's plan that the host runs all the same: a run waits for the GPU where they read from it."""
         self._idle: list[Context] = []
 
     @property
     def weights(self) -> tuple[TensorInfo, ...]:
         """Weights that refit() may replace, under the names that the model gives them."""
-        return tuple(_info(raw) for raw in self._core.weights())
+        return tuple(info_of(raw) for raw in self._core.weights())
 
     @property
     def target(self) -> str:
@@ -163,29 +61,50 @@ class Engine:
         return self._core.target()
 
     @property
+    def device(self) -> str:
+        """What the plan runs on: "cpu", "cuda:0"."""
+        return device_name(self._core.device())
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """The targets that the engine has plans for, best first."""
         return tuple(self._core.targets())
 
-    def __call__(self, *args: Input, **inputs: Input) -> Results:
+    def __call__(self, *args: Input, outputs: Place | None = None, **inputs: Input) -> Results:
         """Runs the model once.
 
-        Inputs are given in order, by name, or as one mapping of names. Each is a NumPy array, any object with `__dlpack__` in host
-        memory, or numbers and lists of them; contiguous arrays are not copied. Returns the outputs by name, as NumPy arrays.
-        Raises InvalidArgumentError for missing inputs and wrong types or shapes.
+        Inputs are given in order, by name, or as one mapping of names. Each is a NumPy array, any object with `__dlpack__`, or numbers
+        and lists of them. In host memory contiguous arrays are not copied. Arrays in the memory of the engine's GPU are read in place,
+        on the current stream of PyTorch or CuPy whose they are: what was put on it before comes first, what is put there next comes
+        after the run. Where all tensors lie on the GPU and the plan has no host_steps, the call returns while the GPU works.
+
+        Returns the outputs by name: NumPy arrays, or DeviceArrays where outputs is "device", or None and an input lies on the device;
+        `torch.from_dlpack` takes those without a copy. An input that is named "outputs" is given in a mapping.
+
+        Raises InvalidArgumentError for missing inputs, wrong types or shapes, and arrays on another device than the engine's.
         """
         try:
             context = self._idle.pop()
         except IndexError:
             context = Context(self)
         try:
-            return context(*args, **inputs)
+            return context(*args, outputs=outputs, **inputs)
         finally:
             self._idle.append(context)
 
-    def create_context(self) -> Context:
-        """A context of one's own, for runs whose working memory is not to be shared with engine(...)."""
-        return Context(self)
+    def create_context(self, *, stream: Stream | None = None, outputs: Place | None = None) -> Context:
+        """A context of one's own, for runs whose working memory is not to be shared with engine(...).
+
+        Args:
+            stream: of the engine's GPU: a handle, or an object of PyTorch or CuPy. All its runs go there; else to the current stream of
+                the library that an input on the GPU comes from, and to a stream of the context's own where that is not known.
+            outputs: "host" or "device", in place of what a call says.
+        """
+        return Context(self, stream=stream, outputs=outputs)
+
+    def to_device(self, array: Input) -> DeviceArray:
+        """A copy of an array in host memory, of its own element type, on the engine's GPU. Raises InvalidArgumentError without one."""
+        return DeviceArray(self._core.to_device(to_value("the array", array)))
 
     def refit(self, weights: Mapping[str, Input]) -> None:
         """Replaces weights by name; runs that begin afterwards use them. Raises for unknown names, other types or shapes."""
@@ -225,7 +144,8 @@ def _precision(**flags: bool) -> _core.Precision:
 def build(
     model: str | os.PathLike[str] | bytes,
     *,
-    targets: str | Sequence[str] = ("cpu",),
+    targets: str | Sequence[str] | None = None,
+    device: str | None = None,
     fp16: bool = False,
     bf16: bool = False,
     tf32: bool = False,
@@ -244,7 +164,8 @@ def build(
     Args:
         model: a path, or the bytes of an ONNX file.
         targets: plans to make, best first: "cpu", "cuda" (this machine's GPU), or a GPU's architecture such as "sm_90", for which no GPU
-            need be there. The portable plan, which any CPU runs, is always there too.
+            need be there. By default what `device` runs, else "cpu". The portable plan, which any CPU runs, is always there too.
+        device: what the engine is loaded on: "cpu", "cuda", "cuda:1". By default the best of the targets.
         fp16: store and multiply FP32 values inside the model in 16-bit floats and sum in FP32; inputs and outputs keep their types. The
             portable plan stays as the model is.
         bf16: the same with bfloat16.
@@ -269,16 +190,19 @@ def build(
         network.parse(bytes(model), os.fspath(folder), dims, _raw_log(log))
     else:
         network.parse_file(os.fspath(model), dims, _raw_log(log))
+    if targets is None:
+        targets = device or "cpu"
     names = [targets] if isinstance(targets, str) else list(targets)
     precision = _precision(fp16=fp16, bf16=bf16, tf32=tf32, strict_fp32=strict_fp32)
     cache = os.fspath(timing_cache) if timing_cache is not None else ""
     file = _core.build(network, names, precision, strict, tune, cache, list(disabled_passes), _raw_log(log), progress)
-    return Engine(_core.Engine.deserialize(file, None, False, _raw_log(log)))
+    return Engine(_core.Engine.deserialize(file, None, device, False, _raw_log(log)))
 
 
 def load(
     engine: str | os.PathLike[str] | bytes,
     *,
+    device: str | None = None,
     target: str | None = None,
     verify_weights: bool = False,
     log: Log | None = None,
@@ -287,10 +211,15 @@ def load(
 
     Args:
         engine: a path, or the bytes of an engine file.
+        device: only a plan for this device: "cpu" (the host alone), "cuda" (the first GPU), "cuda:1"; by default any that is there.
         target: the plan to run; else the best that this machine has devices for.
         verify_weights: also check the checksum of every weight.
         log: called with each message; else warnings go to standard error.
+
+    Raises:
+        NotFoundError: no such file, no plan for the target or device, no such device in this machine.
+        BadEngineError: the file is damaged.
     """
     if isinstance(engine, bytes | bytearray | memoryview):
-        return Engine(_core.Engine.deserialize(bytes(engine), target, verify_weights, _raw_log(log)))
-    return Engine(_core.Engine.load(os.fspath(engine), target, verify_weights, _raw_log(log)))
+        return Engine(_core.Engine.deserialize(bytes(engine), target, device, verify_weights, _raw_log(log)))
+    return Engine(_core.Engine.load(os.fspath(engine), target, device, verify_weights, _raw_log(log)))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenon import _core
+from tenon.device import CPU, CUDA_HOST, DeviceArray, device_name
 from tenon.dtypes import DType, carried_by, pack, unpack
 from tenon.errors import InvalidArgumentError
 
@@ -17,7 +18,7 @@ _SEQUENCE, _OPTIONAL, _MAP = 1, 2, 3
 
 @runtime_checkable
 class SupportsDLPack(Protocol):
-    """An array of any library that speaks DLPack; it must lie in host memory."""
+    """An array of any library that speaks DLPack, in host memory or that of the engine's device."""
 
     def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __dlpack_device__(self) -> tuple[int, int]: ...
@@ -25,10 +26,8 @@ class SupportsDLPack(Protocol):
 
 # What an input may be: an array, numbers that become one, or, for inputs that are no tensors, a list, None or a dict.
 Input: TypeAlias = "npt.ArrayLike | SupportsDLPack | list[Any] | dict[Any, Any] | None"
-# What an output is: an array, or a list, None or a dict of them.
+# What an output is: a NumPy array or a DeviceArray, or a list, None or a dict of arrays.
 Output: TypeAlias = Any
-
-_HOST_DEVICES = (1, 3)  # DLPack: kDLCPU, kDLCUDAHost
 
 
 def _describe(value: object) -> str:
@@ -38,8 +37,9 @@ def _describe(value: object) -> str:
 def _from_dlpack(name: str, value: SupportsDLPack) -> npt.NDArray[Any]:
     """A NumPy array over the memory of a DLPack object; without a copy where it is contiguous."""
     device = value.__dlpack_device__()
-    if int(device[0]) not in _HOST_DEVICES:
-        raise InvalidArgumentError(f"{name} lies on a device (DLPack device {tuple(device)}); copy it to the host first")
+    if int(device[0]) not in (CPU, CUDA_HOST):
+        where = device_name((int(device[0]), int(device[1])))
+        raise InvalidArgumentError(f"{name} lies on a device ({where}); copy it to the host first")
     detach = getattr(value, "detach", None)  # PyTorch refuses to export tensors that require gradients
     source = detach() if callable(detach) else value
     try:
@@ -140,7 +140,7 @@ def to_value(name: str, value: object) -> _core.Value:
 
 
 def from_value(value: _core.Value) -> Output:
-    """NumPy array (over the value's memory), list, None or dict."""
+    """NumPy array or DeviceArray (over the value's memory), list, None or dict."""
     if value.kind == _SEQUENCE:
         return [from_value(item) for item in value.items()]
     if value.kind == _OPTIONAL:
@@ -154,5 +154,7 @@ def from_value(value: _core.Value) -> Output:
         array = np.empty(value.shape, dtype=object)
         array.reshape(-1)[:] = [text.decode("utf-8", "surrogateescape") for text in value.texts()]
         return array
+    if value.device[0] != CPU:
+        return DeviceArray(value)
     raw = value.array()
     return unpack(dtype, raw, value.shape) if dtype.bits < 8 else raw.view(dtype.numpy)

@@ -1,6 +1,6 @@
 """Reads handwritten digits with an engine built from digits.onnx: draws some, prints predictions, accuracy and latency.
 
-python samples/digits/digits.py [--engine digits.engine]
+python samples/digits/digits.py [--engine digits.engine] [--device cuda:0]
 
 Exit code: 0 if at least 98 % are read right.
 """
@@ -31,11 +31,11 @@ def read_images(folder: Path) -> tuple[Images, Digits]:
     return images.astype(np.float32) / np.float32(255), labels.astype(np.int64)
 
 
-def open_engine(model: Path, engine: Path | None) -> tenon.Engine:
-    """Loads the engine if it is there, else builds it, and saves it if it has a path."""
+def open_engine(model: Path, engine: Path | None, device: str | None) -> tenon.Engine:
+    """Loads the engine on a device if it is there, else builds it, and saves it if it has a path."""
     if engine is not None and engine.exists():
-        return tenon.load(engine)
-    built = tenon.build(model)
+        return tenon.load(engine, device=device)
+    built = tenon.build(model, device=device)
     if engine is not None:
         built.save(engine)
     return built
@@ -80,10 +80,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", type=Path, help="loaded if it is there, else built and saved there")
     parser.add_argument("--data", type=Path, default=here, help="folder of digits.onnx and the images (default: beside this file)")
+    parser.add_argument("--device", help="where to run: cpu, cuda (the first GPU), cuda:1")
     options = parser.parse_args()
 
     images, labels = read_images(options.data)
-    engine = open_engine(options.data / "digits.onnx", options.engine)
+    engine = open_engine(options.data / "digits.onnx", options.engine, options.device)
     context = engine.create_context()
     single = [classify(context, images[i : i + 1]) for i in range(len(images))]
     batch = [classify(context, images) for _ in range(5)]

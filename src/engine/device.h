@@ -50,23 +50,40 @@ struct CodeApi {
 
 enum class CopyKind : uint8_t { to_device, to_host, within };
 
+/// Numbered as DLPack numbers devices; the mock device is an extension there.
+enum class DeviceKind : int32_t { cpu = 1, cuda = 2, mock = 12 };
+
 /// A backend's functions. Work on one queue runs in order, after the call returns unless the device is synchronous; an error of
-/// queued work comes from synchronize(). Memory is 64-byte aligned.
+/// queued work comes from synchronize(). Memory is 64-byte aligned. A queue belongs to one thread at a time.
 struct DeviceApi {
   std::string_view name;
+  DeviceKind kind = DeviceKind::cpu;
   bool host_memory = true;  // the host may touch its memory
-  Result<void*> (*open)();
+  /// A queue of the device with that number. Errors: there is none.
+  Result<void*> (*open)(int64_t index);
   void (*close)(void* queue);
+  /// Work goes to `stream`, a caller's, from now on, after all that the queue holds; null: to the queue's own again, after what went to
+  /// the caller's. Errors: a stream of another device.
+  Result<void> (*attach)(void* queue, void* stream);
+  /// What the queue is given next waits for what a caller's stream holds now; and the other way round.
+  Result<void> (*follow)(void* queue, void* stream);
+  Result<void> (*lead)(void* queue, void* stream);
+  /// The queue's own stream, as callers give theirs.
+  void* (*stream)(void* queue);
+  /// Errors: the memory is the host's or another device's.
+  Result<void> (*holds)(void* queue, const std::byte* memory, int64_t bytes);
   Result<std::byte*> (*allocate)(void* queue, int64_t bytes);
   void (*release)(void* queue, std::byte* memory);
   Result<void> (*copy)(void* queue, std::byte* to, const std::byte* from, int64_t bytes, CopyKind kind);
   /// The kernel that a plan names; errors: no kernel of that name in this build.
   Result<KernelFn> (*resolve)(const CodeRef& code);
-  /// `call` stays valid until the next synchronize().
+  /// The problem stays valid until the next synchronize().
   Result<void> (*launch)(void* queue, KernelFn kernel, const KernelCall& call);
   Result<void> (*synchronize)(void* queue);
-  /// Whether a plan whose code is for `arch` (empty: no code) runs on this machine now; errors say what is missing.
-  Result<void> (*check)(std::string_view arch);
+  /// Whether all work of the queue has ended.
+  bool (*idle)(void* queue);
+  /// Whether a plan whose code is for `arch` (empty: no code) runs on the device with that number now; errors say what is missing.
+  Result<void> (*check)(std::string_view arch, int64_t index);
   const CodeApi* code = nullptr;  // none: kernels are functions of this build
 };
 

@@ -24,7 +24,7 @@ struct Buffer {
   int64_t index = -1;
   Dim bytes;                    // arena: what it needs
   int64_t first = 0, last = 0;  // arena: the steps between which it holds a value, both included
-  int64_t alias = -1;           // arena: buffers of one alias set share their memory (in-place steps); -1: alone
+  int64_t alias = -1;           // arena: buffers of one alias set may share memory (in-place steps), none relies on it; -1: alone
   static constexpr std::string_view kName = "Buffer";
   static constexpr auto kFields =
       Fields{Field{1, "name", &Buffer::name},   Field{2, "kind", &Buffer::kind},   Field{3, "space", &Buffer::space},

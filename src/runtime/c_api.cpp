@@ -40,6 +40,13 @@ tenon_load_options options_of(const tenon_load_options* given) {
   return out;
 }
 
+runtime::LoadOptions load_options_of(const tenon_load_options& options) {
+  return {.target = options.target ? options.target : "",
+          .device = options.device ? options.device : "",
+          .verify_weights = options.verify_weights != 0,
+          .log = log_of(options)};
+}
+
 Result<void> hand_out(Result<std::shared_ptr<runtime::Engine>> loaded, tenon_engine** out) {
   TENON_TRY(engine, std::move(loaded));
   auto handle = std::make_unique<tenon_engine>();
@@ -107,14 +114,16 @@ Result<Tensor> copy_of(const Tensor& tensor) {
   return std::move(out);
 }
 
-void describe(const Tensor& tensor, tenon_tensor& out) {
+void describe(const Tensor& tensor, const runtime::DeviceChoice& device, tenon_tensor& out) {
   const bool text = tensor.dtype == DType::str;
   out = {.size = sizeof(tenon_tensor),
          .dtype = static_cast<tenon_dtype>(tensor.dtype),
          .rank = tensor.rank(),
          .dims = tensor.dims.data(),
          .data = text ? nullptr : tensor.data,
-         .bytes = text ? 0 : static_cast<size_t>(tensor.bytes())};
+         .bytes = text ? 0 : static_cast<size_t>(tensor.bytes()),
+         .device_kind = tensor.on_device ? static_cast<tenon_device_kind>(device.kind) : TENON_DEVICE_CPU,
+         .device_index = tensor.on_device ? static_cast<int32_t>(device.index) : 0};
 }
 
 }  // namespace tenon::c_api
@@ -126,7 +135,7 @@ using tenon::c_api::give_info;
 using tenon::c_api::guarded;
 using tenon::c_api::hand_out;
 using tenon::c_api::last_error;
-using tenon::c_api::log_of;
+using tenon::c_api::load_options_of;
 using tenon::c_api::need;
 using tenon::c_api::options_of;
 using tenon::c_api::wrap;
@@ -148,10 +157,7 @@ tenon_status tenon_engine_load_file(const char* path, const tenon_load_options* 
   return guarded([&]() -> Result<void> {
     TENON_OK(need(path, "path"));
     TENON_OK(need(out, "out"));
-    const tenon_load_options o = options_of(options);
-    return hand_out(tenon::runtime::Engine::load_file(
-                        path, {.target = o.target ? o.target : "", .verify_weights = o.verify_weights != 0, .log = log_of(o)}),
-                    out);
+    return hand_out(tenon::runtime::Engine::load_file(path, load_options_of(options_of(options))), out);
   });
 }
 
@@ -171,10 +177,7 @@ tenon_status tenon_engine_load_memory(const void* data, size_t bytes, const teno
     } else if (reinterpret_cast<uintptr_t>(data) % 64 != 0) {
       return fail("borrowed memory of an engine must be aligned to 64 bytes");
     }
-    return hand_out(
-        tenon::runtime::Engine::load(view, std::move(owner),
-                                     {.target = o.target ? o.target : "", .verify_weights = o.verify_weights != 0, .log = log_of(o)}),
-        out);
+    return hand_out(tenon::runtime::Engine::load(view, std::move(owner), load_options_of(o)), out);
   });
 }
 

@@ -17,6 +17,8 @@ struct TenonPort {
 struct tenon_engine {
   std::shared_ptr<tenon::runtime::Engine> engine;
   std::vector<TenonPort> inputs, outputs, weights;
+  mutable std::mutex mutex;                                  // guards pool
+  mutable std::shared_ptr<tenon::runtime::DevicePool> pool;  // of values that are copied to the device; made when it is first needed
   const std::vector<TenonPort>& ports(tenon_io io) const { return io == TENON_IO_INPUT ? inputs : outputs; }
 };
 
@@ -67,6 +69,11 @@ Result<void> give(T* to, T from) {
   to->size = size;
   return {};
 }
-void describe(const Tensor& tensor, tenon_tensor& out);
+/// `device`: of tensors that lie in the memory of one.
+void describe(const Tensor& tensor, const runtime::DeviceChoice& device, tenon_tensor& out);
+Result<size_t> input_index(const tenon_context* context, int64_t index);
+Result<size_t> output_index(const tenon_context* context, int64_t index);
+/// The caller's memory for an output; null: the context's own again.
+Result<void> set_output(tenon_context* context, size_t index, void* data, size_t bytes, bool on_device);
 
 }  // namespace tenon::c_api

@@ -8,26 +8,14 @@ using tenon::c_api::copy_of;
 using tenon::c_api::describe;
 using tenon::c_api::give;
 using tenon::c_api::guarded;
+using tenon::c_api::input_index;
 using tenon::c_api::need;
+using tenon::c_api::output_index;
 using tenon::c_api::wrap;
 
 namespace {
 
 const tenon::engine::Body& body_of(const tenon_context* context) { return context->engine->plan().main; }
-
-Result<size_t> output_index(const tenon_context* context, int64_t index) {
-  TENON_OK(need(context, "context"));
-  const size_t count = body_of(context).outputs.size();
-  if (index < 0 || index >= static_cast<int64_t>(count)) return fail("output {} of {}", index, count);
-  return static_cast<size_t>(index);
-}
-
-Result<size_t> input_index(const tenon_context* context, int64_t index) {
-  TENON_OK(need(context, "context"));
-  const size_t count = body_of(context).inputs.size();
-  if (index < 0 || index >= static_cast<int64_t>(count)) return fail("input {} of {}", index, count);
-  return static_cast<size_t>(index);
-}
 
 Result<size_t> result_index(const tenon_context* context, int64_t index) {
   TENON_TRY(i, output_index(context, index));
@@ -43,6 +31,42 @@ bool is_weight(const tenon_context* context, size_t output) {
 }
 
 }  // namespace
+
+namespace tenon::c_api {
+
+Result<size_t> output_index(const tenon_context* context, int64_t index) {
+  TENON_OK(need(context, "context"));
+  const size_t count = body_of(context).outputs.size();
+  if (index < 0 || index >= static_cast<int64_t>(count)) return fail("output {} of {}", index, count);
+  return static_cast<size_t>(index);
+}
+
+Result<size_t> input_index(const tenon_context* context, int64_t index) {
+  TENON_OK(need(context, "context"));
+  const size_t count = body_of(context).inputs.size();
+  if (index < 0 || index >= static_cast<int64_t>(count)) return fail("input {} of {}", index, count);
+  return static_cast<size_t>(index);
+}
+
+Result<void> set_output(tenon_context* context, size_t index, void* data, size_t bytes, bool on_device) {
+  const engine::Port& port = body_of(context).outputs[index];
+  if (!data) {
+    context->callers_memory[index] = false;
+    return context->context->set_output(index, {});
+  }
+  if (!port.type.is_tensor() || port.type.dtype == DType::str)
+    return fail("output '{}' is {}, which does not fit into memory of the caller", port.name, to_string(port.type));
+  const int bits = bits_of(port.type.dtype);
+  const auto elems = static_cast<int64_t>(bits >= 8 ? bytes / static_cast<size_t>(bits / 8) : bytes * static_cast<size_t>(8 / bits));
+  auto memory = wrap(static_cast<tenon_dtype>(port.type.dtype), 1, &elems, data);
+  if (!memory.ok()) return std::move(memory.error()).within(strf("output '{}'", port.name));
+  memory->on_device = on_device && elems > 0;
+  TENON_OK(context->context->set_output(index, std::move(*memory)));
+  context->callers_memory[index] = true;
+  return {};
+}
+
+}  // namespace tenon::c_api
 
 tenon_status tenon_context_create(const tenon_engine* engine, tenon_context** out) {
   return guarded([&]() -> Result<void> {
@@ -79,29 +103,7 @@ tenon_status tenon_context_set_input_value(tenon_context* context, int64_t index
 tenon_status tenon_context_set_output(tenon_context* context, int64_t index, void* data, size_t bytes) {
   return guarded([&]() -> Result<void> {
     TENON_TRY(i, output_index(context, index));
-    const tenon::engine::Port& port = body_of(context).outputs[i];
-    if (!data) {
-      context->callers_memory[i] = false;
-      return context->context->set_output(i, {});
-    }
-    if (!port.type.is_tensor() || port.type.dtype == tenon::DType::str)
-      return fail("output '{}' is {}, which does not fit into memory of the caller", port.name, tenon::to_string(port.type));
-    const int bits = tenon::bits_of(port.type.dtype);
-    const auto elems = static_cast<int64_t>(bits >= 8 ? bytes / static_cast<size_t>(bits / 8) : bytes * static_cast<size_t>(8 / bits));
-    auto memory = wrap(static_cast<tenon_dtype>(port.type.dtype), 1, &elems, data);
-    if (!memory.ok()) return std::move(memory.error()).within(tenon::strf("output '{}'", port.name));
-    context->callers_memory[i] = true;
-    return context->context->set_output(i, std::move(*memory));
-  });
-}
-
-tenon_status tenon_context_run(tenon_context* context) {
-  return guarded([&]() -> Result<void> {
-    TENON_OK(need(context, "context"));
-    context->last_run.reset();
-    TENON_OK(context->context->run());
-    context->last_run = context->callers_memory;
-    return {};
+    return tenon::c_api::set_output(context, i, data, bytes, false);
   });
 }
 
@@ -113,7 +115,7 @@ tenon_status tenon_context_output(const tenon_context* context, int64_t index, t
     if (value.kind != HostValue::Kind::tensor)
       return fail("output '{}' is no tensor: ask for it with tenon_context_output_value", body_of(context).outputs[i].name);
     tenon_tensor view;
-    describe(value.tensor, view);
+    describe(value.tensor, context->engine->choice(), view);
     return give(out, view);
   });
 }
@@ -123,7 +125,10 @@ tenon_status tenon_context_output_value(const tenon_context* context, int64_t in
     TENON_OK(need(out, "out"));
     TENON_TRY(i, result_index(context, index));
     HostValue value = context->context->output(i);
-    if (value.kind == HostValue::Kind::tensor && ((*context->last_run)[i] || is_weight(context, i))) {
+    if (value.tensor.on_device && !value.tensor.owner)
+      return fail("output '{}' lies in the caller's memory on the device: there is no other copy", body_of(context).outputs[i].name);
+    const bool shared = (*context->last_run)[i] || is_weight(context, i);
+    if (value.kind == HostValue::Kind::tensor && shared && !value.tensor.on_device) {
       TENON_TRY(copy, copy_of(value.tensor));
       value = HostValue(std::move(copy));
     }

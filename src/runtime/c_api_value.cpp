@@ -71,7 +71,10 @@ tenon_status tenon_value_compound(tenon_kind kind, int64_t count, const tenon_va
     TENON_OK(need(out, "out"));
     if (count < 0) return fail("{} items", count);
     if (count > 0) TENON_OK(need(items, "items"));
-    for (int64_t i = 0; i < count; ++i) TENON_OK(need(items[i], "items[i]"));
+    for (int64_t i = 0; i < count; ++i) {
+      TENON_OK(need(items[i], "items[i]"));
+      if (items[i]->value.tensor.on_device) return fail("item {} lies in a device's memory, a compound value in the host's", i);
+    }
     HostValue value;
     switch (kind) {
       case TENON_KIND_SEQUENCE: value.kind = HostValue::Kind::sequence; break;
@@ -93,6 +96,14 @@ tenon_status tenon_value_compound(tenon_kind kind, int64_t count, const tenon_va
     }
     for (int64_t i = 0; i < count; ++i) value.items.push_back(items[i]->value);
     return hand_out(std::move(value), out);
+  });
+}
+
+tenon_status tenon_value_share(const tenon_value* value, tenon_value** out) {
+  return guarded([&]() -> Result<void> {
+    TENON_OK(need(value, "value"));
+    TENON_OK(need(out, "out"));
+    return hand_out(value->value, out);
   });
 }
 
@@ -118,7 +129,7 @@ tenon_status tenon_value_as_tensor(const tenon_value* value, tenon_tensor* out) 
     TENON_OK(need(out, "out"));
     TENON_TRY(tensor, tensor_of(value));
     tenon_tensor view;
-    describe(*tensor, view);
+    describe(*tensor, tenon::runtime::DevicePool::device_of(*tensor), view);
     return give(out, view);
   });
 }

@@ -1,6 +1,8 @@
 #include "runtime/engine.h"
 
 #include <algorithm>
+#include <atomic>
+#include <charconv>
 #include <set>
 
 #include "backends/cpu/device/cpu_device.h"
@@ -22,16 +24,23 @@ void collect_weights(const engine::Body& body, std::set<std::pair<int64_t, int64
       for (const engine::Body& inner : region.bodies) collect_weights(inner, out);
 }
 
+std::array<const engine::DeviceApi*, 3> device_apis() { return {&cpu::device_api(), &mock::device_api(), &cuda::device_api()}; }
+
 /// What a plan's code is for; empty: it has none.
 std::string_view arch_of(const engine::Plan& plan) { return plan.modules.empty() ? std::string_view() : plan.modules[0].arch; }
 
+/// The devices of a plan, for messages: "cpu", "cpu + cuda".
+std::string devices_text(const engine::Plan& plan) { return join(plan.devices, " + "); }
+
 /// Whether the plan's devices are there and run its code.
-Result<void> check_devices(const engine::Plan& plan) {
+Result<void> check_devices(const engine::Plan& plan, const std::optional<DeviceChoice>& wanted) {
   for (const std::string& device : plan.devices) {
     const engine::DeviceApi* api = find_device_api(device);
     if (!api) return fail(ErrorKind::not_found, "this build has no device '{}'", device);
-    TENON_OK(api->check(api->code ? arch_of(plan) : ""));
+    TENON_OK(api->check(api->code ? arch_of(plan) : "", wanted ? wanted->index : 0));
   }
+  if (wanted && find_device_api(plan.devices.back())->kind != wanted->kind)
+    return fail(ErrorKind::not_found, "it runs on {}, {} is wanted", devices_text(plan), device_text(*wanted));
   return {};
 }
 
@@ -39,8 +48,7 @@ void announce_ptx(const engine::Plan& plan, const Log& log) {
   if (engine::is_ptx(arch_of(plan)))
     log(Severity::warning,
         "the plan for '{}' runs: the driver compiles its kernels now, and they are slower than those for one GPU; build the engine for "
-        "this "
-        "GPU's architecture, where Tenon knows it",
+        "this GPU's architecture, where Tenon knows it",
         plan.target);
 }
 
@@ -55,12 +63,44 @@ Result<void> check_code(const engine::CodeModule& module, ByteView bytes) {
   return fail(ErrorKind::bad_engine, "the code '{}' is none for '{}'", module.blob, module.arch);
 }
 
+std::vector<std::string> find_host_steps(const engine::Body& body) {
+  std::vector<std::string> out;
+  for (const engine::Segment& segment : body.segments) {
+    for (const engine::Step& step : segment.steps)
+      if (step.device == 0) out.push_back(step.name);
+    for (const engine::Region& region : segment.region) out.push_back(region.name);
+  }
+  return out;
+}
+
 }  // namespace
 
 const engine::DeviceApi* find_device_api(std::string_view name) {
-  for (const engine::DeviceApi* api : {&cpu::device_api(), &mock::device_api(), &cuda::device_api()})
+  for (const engine::DeviceApi* api : device_apis())
     if (api->name == name) return api;
   return nullptr;
+}
+
+Result<DeviceChoice> parse_device(std::string_view text) {
+  const size_t colon = text.find(':');
+  const std::string_view name = text.substr(0, colon);
+  DeviceChoice out;
+  const engine::DeviceApi* api = find_device_api(name);
+  if (!api) return fail(ErrorKind::not_found, "there is no device '{}', there are: cpu, cuda, cuda:N", text);
+  out.kind = api->kind;
+  if (colon == std::string_view::npos) return out;
+  const std::string_view number = text.substr(colon + 1);
+  const auto [end, status] = std::from_chars(number.data(), number.data() + number.size(), out.index);
+  if (status != std::errc() || end != number.data() + number.size() || out.index < 0)
+    return fail("the device '{}' has no number behind its colon", text);
+  if (api->host_memory && out.index != 0) return fail(ErrorKind::not_found, "there is no device '{}', the host is one: cpu", text);
+  return out;
+}
+
+std::string device_text(const DeviceChoice& device) {
+  for (const engine::DeviceApi* api : device_apis())
+    if (api->kind == device.kind) return api->host_memory ? std::string(api->name) : strf("{}:{}", api->name, device.index);
+  return strf("device {}:{}", static_cast<int>(device.kind), device.index);
 }
 
 WeightSet::~WeightSet() {
@@ -82,10 +122,11 @@ Result<std::shared_ptr<Engine>> Engine::load(ByteView bytes, std::shared_ptr<con
   TENON_OK(out->choose_plan(options, stale));
   for (const std::string& name : out->plan_->devices) {
     const engine::DeviceApi* api = find_device_api(name);
-    TENON_TRY(queue, api->open());
+    TENON_TRY(queue, api->open(out->choice_.index));
     out->devices_.push_back(api);
     out->queues_.push_back(queue);
   }
+  if (out->has_device()) out->host_steps_ = find_host_steps(out->plan_->main);
   TENON_OK(out->load_modules());
   TENON_OK(out->resolve_kernels(out->plan_->main));
   TENON_TRY(weights, out->make_weights());
@@ -100,35 +141,47 @@ Engine::~Engine() {
 }
 
 Result<void> Engine::choose_plan(const LoadOptions& options, const std::vector<engine::StalePlan>& stale) {
+  std::optional<DeviceChoice> wanted;
+  if (!options.device.empty()) {
+    TENON_TRY(device, parse_device(options.device));
+    wanted = device;
+  }
+  const auto choose = [&](const engine::Plan& plan) {
+    plan_ = &plan;
+    choice_ = {find_device_api(plan.devices.back())->kind, wanted ? wanted->index : 0};
+    announce_ptx(plan, options.log);
+  };
   for (const engine::StalePlan& plan : stale)
     options.log(Severity::warning, "the plan for '{}' is not used: {}; another plan of the file runs instead", plan.target, plan.why);
   if (!options.target.empty()) {
-    plan_ = image_.find_plan(options.target);
-    if (!plan_) {
+    const engine::Plan* plan = image_.find_plan(options.target);
+    if (!plan) {
       std::vector<std::string> names;
-      for (const engine::Plan& plan : image_.plans) names.push_back(plan.target);
+      for (const engine::Plan& known : image_.plans) names.push_back(known.target);
       return fail(ErrorKind::not_found, "the engine has no plan for '{}', it has: {}", options.target, join(names, ", "));
     }
-    auto there = check_devices(*plan_);
+    auto there = check_devices(*plan, wanted);
     if (!there.ok()) return std::move(there.error()).within(strf("the plan for '{}'", options.target));
-    announce_ptx(*plan_, options.log);
+    choose(*plan);
     return {};
   }
   // PTX is a last resort: code that was made for the GPU goes first wherever it stands.
   const auto has_code = [&](const engine::Plan& plan) {
-    return !plan.modules.empty() && !engine::is_ptx(arch_of(plan)) && check_devices(plan).ok();
+    return !plan.modules.empty() && !engine::is_ptx(arch_of(plan)) && check_devices(plan, wanted).ok();
   };
   const bool wants_ptx = std::none_of(image_.plans.begin(), image_.plans.end(), has_code);
+  std::vector<std::string> refusals;
   for (const engine::Plan& plan : image_.plans) {  // in the file's order: the builder puts the best first
     if (engine::is_ptx(arch_of(plan)) && !wants_ptx) continue;
-    const auto there = check_devices(plan);
+    const auto there = check_devices(plan, wanted);
     if (there.ok()) {
-      plan_ = &plan;
-      announce_ptx(plan, options.log);
+      choose(plan);
       return {};
     }
     options.log(Severity::info, "the plan for '{}' is not used: {}", plan.target, there.error().message);
+    refusals.push_back(strf("'{}': {}", plan.target, there.error().message));
   }
+  if (wanted) return fail(ErrorKind::not_found, "the engine has no plan that runs on {}: {}", device_text(*wanted), join(refusals, "; "));
   return fail(ErrorKind::not_found, "no plan of the engine runs on this machine");
 }
 
@@ -180,7 +233,9 @@ Result<void> Engine::resolve_kernels(const engine::Body& body) {
 }
 
 Result<std::shared_ptr<WeightSet>> Engine::make_weights() const {
+  static std::atomic<uint64_t> serial{0};
   auto out = std::make_shared<WeightSet>();
+  out->serial_ = ++serial;
   std::unordered_map<std::string_view, const Tensor*> blobs;
   for (const engine::Blob& blob : image_.blobs) blobs.emplace(blob.name, &blob.data);
   std::vector<std::vector<HostValue>> prepared(plan_->preps.size());

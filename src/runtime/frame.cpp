@@ -1,4 +1,5 @@
-// Working out a set of shapes: stages, placement, steps with numbers. frame_run.cpp executes, frame_region.cpp runs If, Loop, Scan.
+// Working out a set of shapes: stages, placement, steps with numbers. frame_run.cpp executes, frame_region.cpp runs If, Loop, Scan,
+// frame_results.cpp sees to the caller's memory.
 #include "runtime/frame.h"
 
 #include <algorithm>
@@ -21,71 +22,12 @@ Result<Tensor> clone(const Tensor& in) {
   return out;
 }
 
-Result<std::unique_ptr<Queues>> Queues::open(const Engine& engine) {
-  auto out = std::unique_ptr<Queues>(new Queues(engine));
-  for (size_t i = 0; i < engine.plan().devices.size(); ++i) {
-    TENON_TRY(queue, engine.device(static_cast<int64_t>(i)).open());
-    out->queues_.push_back(queue);
-  }
-  return out;
-}
-
-Queues::~Queues() {
-  for (size_t i = 0; i < queues_.size(); ++i) engine_.device(static_cast<int64_t>(i)).close(queues_[i]);
-}
-
-Result<void> Queues::synchronize() {
-  if (!pending) return {};
-  pending = false;
-  Result<void> out;
-  for (size_t i = 1; i < queues_.size(); ++i) {
-    auto done = engine_.device(static_cast<int64_t>(i)).synchronize(queues_[i]);
-    if (out.ok() && !done.ok()) out = std::move(done);
-  }
-  return out;
-}
-
 Frame::Frame(const Engine& engine, const engine::Body& body, Queues& queues) : engine_(engine), body_(body), queues_(queues) {
   find_stages();
   stored_.resize(body.buffers.size());
   kept_outputs_.resize(body.outputs.size());
   redirects_.resize(body.buffers.size());
   find_results();
-}
-
-/// Buffers of a device that are copied whole to an output and share their memory with no other.
-void Frame::find_results() {
-  std::map<int64_t, int64_t> members;
-  for (const int64_t leader : set_of_) ++members[leader];
-  for (const engine::Segment& segment : body_.segments)
-    for (const engine::Step& step : segment.steps) {
-      if (!step.problem.as<engine::TransferProblem>() || step.in.size() != 1 || step.out.size() != 1) continue;
-      const int64_t from = step.in[0].buffer, to = step.out[0].buffer;
-      if (from < 0 || to < 0 || step.in[0].offset != Dim(0) || step.out[0].offset != Dim(0)) continue;
-      const Buffer &source = body_.buffers[static_cast<size_t>(from)], &target = body_.buffers[static_cast<size_t>(to)];
-      if (source.kind != BufferKind::arena || target.kind != BufferKind::output || members[set_of_[static_cast<size_t>(from)]] != 1)
-        continue;
-      results_.push_back({from, target.index});
-    }
-}
-
-/// Where the caller wants an output in the device's memory, the step that makes it writes it there: nothing is left to copy.
-void Frame::redirect_results(int64_t stage) {
-  for (const auto& [from, output] : results_) {
-    const auto i = static_cast<size_t>(from);
-    if (buffer_stage_[i] != stage) continue;
-    const engine::Port& port = body_.outputs[static_cast<size_t>(output)];
-    const HostValue& value = stored_[static_cast<size_t>(port.operand.buffer)];
-    const Tensor& to = value.tensor;
-    if (value.kind != HostValue::Kind::tensor || !to.on_device || to.dtype != port.type.dtype || !is_aligned(to.data)) continue;
-    const int64_t bytes = current_->capacities[i];
-    if (to.bytes() < bytes) continue;
-    const bool read = std::any_of(body_.inputs.begin(), body_.inputs.end(), [&](const engine::Port& input) {
-      const Tensor& in = stored_[static_cast<size_t>(input.operand.buffer)].tensor;
-      return in.on_device && in.data < to.data + bytes && to.data < in.data + in.bytes();
-    });
-    if (!read) redirects_[i] = to.data;
-  }
 }
 
 Frame::~Frame() {

@@ -5,27 +5,10 @@
 #include <map>
 #include <memory>
 
-#include "runtime/engine.h"
 #include "runtime/memory.h"
+#include "runtime/queues.h"
 
 namespace tenon::runtime {
-
-/// A queue per device of the plan, of one context.
-class Queues {
- public:
-  static Result<std::unique_ptr<Queues>> open(const Engine& engine);
-  ~Queues();
-  const engine::DeviceApi& api(int64_t device) const { return engine_.device(device); }
-  void* queue(int64_t device) const { return queues_[static_cast<size_t>(device)]; }
-  /// Waits for every device but the host.
-  Result<void> synchronize();
-  bool pending = false;
-
- private:
-  explicit Queues(const Engine& engine) : engine_(engine) {}
-  const Engine& engine_;
-  std::vector<void*> queues_;
-};
 
 /// What the placement of one set of shapes needs.
 struct MemoryUse {
@@ -40,7 +23,8 @@ class Frame {
   ~Frame();
 
   /// `outer`: values of the enclosing body's symbols. `outputs`: a tensor with data receives the result there (its bytes must suffice);
-  /// an absent value receives one that this frame or the caller's copies own. Without `wait` devices may still be at work on return.
+  /// one that is on_device without data gets memory of the device; an absent value receives one that this frame or the caller's copies
+  /// own. Without `wait` devices may still be at work on return.
   Result<void> run(const WeightSet& weights, std::span<const HostValue> inputs, const DimValues& outer, std::vector<HostValue>& outputs,
                    bool wait = true);
   /// Ends runs after so many steps; negative: never. Waits for those at work; errors: what went wrong in them.
@@ -57,8 +41,16 @@ class Frame {
   struct ShapePlan;    // all segments for one set of input shapes
 
   void find_stages();
+  // Inputs and outputs in their own memory (frame_results.cpp).
   void find_results();
-  void redirect_results(int64_t stage);
+  Result<void> redirect_results(int64_t stage);
+  Result<HostValue*> stored(int64_t buffer);
+  Result<HostValue*> on_host(int64_t buffer, HostValue& value);
+  Result<Tensor> downloaded(const Tensor& tensor);
+  Result<void> move(const Tensor& from, const Tensor& to, std::string_view output);
+  Result<Tensor> result_memory(const HostValue& asked, const Tensor& value, const engine::Port& port);
+  bool shows_input(const engine::Operand& operand) const;
+  Result<void> finish(std::vector<HostValue>& outputs);
   Result<ShapePlan*> shape_plan();
   std::vector<int64_t> key_of(int64_t stage) const;
   Result<void> place_stage(ShapePlan& shapes, int64_t stage);
@@ -81,14 +73,12 @@ class Frame {
   Result<void> bind_defines(const std::vector<std::string>& defines, const std::vector<engine::Operand>& out,
                             std::span<const HostValue> values);
   Result<std::byte*> arena_address(int64_t buffer) const;
-  Result<HostValue*> stored(int64_t buffer);
   Result<HostValue> load(const engine::Operand& operand);
   Result<void> run_region(const engine::Region& region);
   Result<void> run_branch(const engine::Region& region, std::vector<HostValue> in, std::vector<HostValue>& out);
   Result<void> run_loop(const engine::Region& region, std::vector<HostValue> in, std::vector<HostValue>& out);
   Result<void> run_scan(const engine::Region& region, std::vector<HostValue> in, std::vector<HostValue>& out);
   Result<void> run_body(const engine::Body& body, std::span<const HostValue> in, std::vector<HostValue>& out);
-  Result<void> finish(std::vector<HostValue>& outputs);
   Result<void> poison(bool check);
 
   const Engine& engine_;
@@ -107,6 +97,8 @@ class Frame {
     int64_t from = -1, output = -1;
   };
   std::vector<ResultCopy> results_;                      // buffers that a step copies to an output, as they are
+  std::vector<bool> host_written_;                       // of each buffer: an output that a host step writes
+  std::map<int64_t, HostValue> downloads_;               // by buffer: what the host reads in this run of values on a device
   std::vector<std::byte*> redirects_;                    // of each buffer: memory of the caller's that stands in for it in this run
   std::map<std::pair<int64_t, int64_t>, Chunk> chunks_;  // (stage, space)
   std::deque<std::pair<std::vector<int64_t>, std::unique_ptr<ShapePlan>>> shapes_;  // most recent first

@@ -120,16 +120,16 @@ void Frame::find_runs(SegmentPlan& plan) const {
 
 void Frame::drop_graphs(SegmentPlan& plan) {
   for (CodeRun& run : plan.runs) {
-    if (!run.graph) continue;
     const int64_t device = plan.calls[run.first].step->device;
-    queues_.api(device).code->drop(queues_.queue(device), run.graph);
-    run.graph = nullptr;
+    for (const CodeRun::Recording& recording : run.recent)
+      if (recording.graph) queues_.api(device).code->drop(queues_.queue(device), recording.graph);
+    run.recent.clear();
   }
 }
 
 /// All that the addresses of a run's operands follow from.
 std::vector<const void*> Frame::addresses() const {
-  std::vector<const void*> out = {weights_};
+  std::vector<const void*> out = {reinterpret_cast<const void*>(weights_->serial())};
   for (const auto& [key, chunk] : chunks_) out.push_back(chunk.memory);
   for (const auto& [space, chunk] : scratch_) out.push_back(chunk.memory);
   for (const auto& [key, chunk] : owned_) out.push_back(chunk.memory);
@@ -207,10 +207,23 @@ Result<void> Frame::run_code(SegmentPlan& plan, CodeRun& run, size_t end) {
   void* queue = queues_.queue(device);
   queues_.pending = true;
   std::vector<const void*> now = addresses();
-  if (run.graph && run.addresses == now) return api.code->replay(queue, run.graph);
-  if (run.graph) api.code->drop(queue, std::exchange(run.graph, nullptr));
-  const bool capture = !sync && !check && run.addresses == now;
-  run.addresses = std::move(now);
+  const auto at = std::find_if(run.recent.begin(), run.recent.end(), [&](const CodeRun::Recording& r) { return r.addresses == now; });
+  const bool known = at != run.recent.end();
+  if (known) {
+    std::rotate(run.recent.begin(), at, at + 1);
+  } else {
+    if (run.recent.size() == kKeptGraphs) {
+      if (run.recent.back().graph) api.code->drop(queue, run.recent.back().graph);
+      run.recent.pop_back();
+    }
+    run.recent.insert(run.recent.begin(), {std::move(now), nullptr});
+  }
+  CodeRun::Recording& recording = run.recent.front();
+  if (recording.graph) {
+    ++queues_.stats.graphs;
+    return api.code->replay(queue, recording.graph);
+  }
+  const bool capture = !sync && !check && known;
   if (capture) TENON_OK(api.code->begin_capture(queue));
   Result<void> done;
   bool after_code = false;  // the first kernel waits for what is on the queue, copies among it; empty grids launch nothing
@@ -226,8 +239,9 @@ Result<void> Frame::run_code(SegmentPlan& plan, CodeRun& run, size_t end) {
   auto graph = api.code->end_capture(queue);
   TENON_OK(std::move(done));
   if (!graph.ok()) return std::move(graph).error();
-  run.graph = *graph;
-  return api.code->replay(queue, run.graph);
+  recording.graph = *graph;
+  ++queues_.stats.graphs;
+  return api.code->replay(queue, recording.graph);
 }
 
 }  // namespace tenon::runtime

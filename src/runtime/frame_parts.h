@@ -31,11 +31,15 @@ struct Frame::StepCall {
   std::vector<HostValue> in, out;
 };
 
-/// Neighbouring steps of device code, which become a graph when they run the second time with equal addresses.
+/// Neighbouring steps of device code, which become a graph when they run the second time with equal addresses. Callers' tensors lie at
+/// a few places in turn: each has its graph.
 struct CodeRun {
   size_t first = 0, end = 0;  // steps of the segment
-  std::vector<const void*> addresses;
-  void* graph = nullptr;
+  struct Recording {
+    std::vector<const void*> addresses;
+    void* graph = nullptr;
+  };
+  std::vector<Recording> recent;  // latest first
 };
 
 struct Frame::SegmentPlan {
@@ -56,6 +60,7 @@ struct Frame::ShapePlan {
 
 constexpr int64_t kGuardBytes = 64;  // behind each chunk, written and checked under TENON_POISON
 constexpr size_t kKeptShapes = 8;
+constexpr size_t kKeptGraphs = 4;  // of neighbouring steps
 
 /// As kernels want operands (engine/device.h): a caller's memory that is not has to be copied.
 inline bool is_aligned(const std::byte* memory) { return reinterpret_cast<uintptr_t>(memory) % 64 == 0; }

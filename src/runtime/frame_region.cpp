@@ -75,6 +75,10 @@ Result<void> Frame::run_region(const engine::Region& region) {
   std::vector<HostValue> in, out;
   for (const engine::Operand& operand : region.in) {
     TENON_TRY(value, load(operand));
+    if (value.tensor.on_device) {  // bodies begin on the host
+      TENON_TRY(copy, downloaded(value.tensor));
+      value.tensor = std::move(copy);
+    }
     in.push_back(std::move(value));
   }
   switch (region.kind) {

@@ -58,8 +58,13 @@ Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inp
   std::fill(redirects_.begin(), redirects_.end(), nullptr);
   for (size_t i = 0; i < inputs.size(); ++i) stored_[static_cast<size_t>(body_.inputs[i].operand.buffer)] = inputs[i];
   outputs.resize(body_.outputs.size());
-  for (size_t i = 0; i < body_.buffers.size(); ++i)
-    if (body_.buffers[i].kind == BufferKind::output) stored_[i] = outputs[static_cast<size_t>(body_.buffers[i].index)];
+  downloads_.clear();
+  for (size_t i = 0; i < body_.buffers.size(); ++i) {
+    if (body_.buffers[i].kind != BufferKind::output) continue;
+    const HostValue& asked = outputs[static_cast<size_t>(body_.buffers[i].index)];
+    // What the host writes goes through memory of its own.
+    if (!(host_written_[i] && asked.tensor.on_device)) stored_[i] = asked;
+  }
   steps_left_ = step_limit_ < 0 ? INT64_MAX : step_limit_;
   for (size_t i = 0; i < body_.segments.size(); ++i) {
     const auto segment = static_cast<int64_t>(i);
@@ -77,7 +82,7 @@ Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inp
         if (poison_wanted() && queues_.api(key.second).host_memory) std::memset(memory, 0xff, static_cast<size_t>(use.bytes + kGuardBytes));
       }
     }
-    if (stage_begins_[i]) redirect_results(segment);
+    if (stage_begins_[i]) TENON_OK(redirect_results(segment));
     if (segment == 0 && poison_wanted()) TENON_OK(poison(false));
     TENON_OK(prepare_segment(*shapes, segment));
     TENON_OK(run_segment(*shapes, segment));
@@ -89,7 +94,9 @@ Result<void> Frame::run(const WeightSet& weights, std::span<const HostValue> inp
   }
   if (wait) TENON_OK(queues_.synchronize());
   if (wait && poison_wanted()) TENON_OK(poison(true));
-  return step_limit_ < 0 ? finish(outputs) : Result<void>();
+  if (step_limit_ >= 0) return {};
+  TENON_OK(finish(outputs));
+  return wait ? queues_.synchronize() : Result<void>();
 }
 
 Result<void> Frame::poison(bool check) {
@@ -113,32 +120,6 @@ Result<std::byte*> Frame::arena_address(int64_t buffer) const {
   return at->second.memory + current_->offsets[i];
 }
 
-/// The place of an input, output or slot; an output gets its memory at first use.
-Result<HostValue*> Frame::stored(int64_t buffer) {
-  const Buffer& row = body_.buffers[static_cast<size_t>(buffer)];
-  HostValue& value = stored_[static_cast<size_t>(buffer)];
-  if (row.kind != BufferKind::output) return &value;
-  const auto index = static_cast<size_t>(row.index);
-  const engine::Port& port = body_.outputs[index];
-  TENON_TRY(dims, evaluate(port.type.shape, values_));
-  if (value.kind == HostValue::Kind::tensor && value.tensor.defined()) {  // the caller's memory, or this run's
-    if (value.tensor.dims == dims) return &value;
-    TENON_TRY(elems, checked_elems(dims));
-    if (value.tensor.dtype != port.type.dtype || value.tensor.bytes() < bytes_of(port.type.dtype, elems))
-      return fail("output '{}' needs {} bytes for {}{}, its memory has {}", port.name, bytes_of(port.type.dtype, elems),
-                  to_string(port.type.dtype), to_string(dims), value.tensor.bytes());
-    value.tensor.dims = dims;
-    return &value;
-  }
-  HostValue& kept = kept_outputs_[index];
-  if (!(kept.tensor.owner.use_count() == 1 && kept.tensor.dims == dims && kept.tensor.dtype == port.type.dtype)) {
-    TENON_TRY(fresh, Tensor::allocate(port.type.dtype, dims));
-    kept = HostValue(std::move(fresh));
-  }
-  value = kept;
-  return &value;
-}
-
 Result<void> Frame::set_operands(StepCall& call, bool outputs) {
   const std::vector<engine::Operand>& operands = outputs ? call.step->out : call.step->in;
   std::vector<HostValue>& values = outputs ? call.out : call.in;
@@ -157,15 +138,17 @@ Result<void> Frame::set_operands(StepCall& call, bool outputs) {
         values[i].tensor.data = weights_->get(buffer.index, buffer.space).data + offset;
       }
     } else {
-      TENON_TRY(value, stored(operand.buffer));
+      TENON_TRY(place, stored(operand.buffer));
+      HostValue* value = place;
+      if (call.step->device == 0 && !outputs) {
+        TENON_TRY(near, on_host(operand.buffer, *place));
+        value = near;
+      }
       if (buffer.kind == BufferKind::slot || !operand.type.is_tensor() || !operand.type.shape.has_rank()) {
         values[i] = outputs ? HostValue() : *value;
         if (!outputs) TENON_OK(show_as(operand.type, values_, values[i]));
         continue;
       }
-      if (value->tensor.on_device && call.step->device == 0)
-        return fail(ErrorKind::unsupported, "step '{}' runs on the host and cannot read the device's memory that an input lies in",
-                    call.step->name);
       const int64_t elems = values[i].tensor.elems();
       const bool fits = operand.type.dtype == DType::str ? value->tensor.elems() == elems
                                                          : value->tensor.bytes() >= offset + bytes_of(operand.type.dtype, elems);
@@ -188,13 +171,14 @@ Result<void> Frame::launch(StepCall& call) {
                     call.in[0].tensor.bytes() >= call.transfer_bytes && call.out[0].tensor.bytes() >= call.transfer_bytes;
   if (!fits) return fail(ErrorKind::bad_engine, "{} bytes are to be copied that the operands do not have", call.transfer_bytes);
   const bool up = body_.buffers[static_cast<size_t>(step.out[0].buffer)].space == step.device;
+  const bool within = up ? call.in[0].tensor.on_device : call.out[0].tensor.on_device;
   if (call.in[0].tensor.data == call.out[0].tensor.data) return {};               // redirect_results
   if (up && call.in[0].tensor.on_device && is_aligned(call.in[0].tensor.data)) {  // the caller's memory is where the copy would go
     redirects_[static_cast<size_t>(step.out[0].buffer)] = call.in[0].tensor.data;
     return {};
   }
-  return api.copy(queue, call.out[0].tensor.data, call.in[0].tensor.data, call.transfer_bytes,
-                  up ? engine::CopyKind::to_device : engine::CopyKind::to_host);
+  const auto kind = within ? engine::CopyKind::within : up ? engine::CopyKind::to_device : engine::CopyKind::to_host;
+  return queues_.copy(step.device, call.out[0].tensor.data, call.in[0].tensor.data, call.transfer_bytes, kind);
 }
 
 Result<void> Frame::run_segment(ShapePlan& shapes, int64_t segment) {
@@ -333,39 +317,6 @@ Result<HostValue> Frame::load(const engine::Operand& operand) {
   }
   TENON_OK(show_as(operand.type, values_, out));
   return out;
-}
-
-Result<void> Frame::finish(std::vector<HostValue>& outputs) {
-  for (size_t i = 0; i < body_.outputs.size(); ++i) {
-    const engine::Port& port = body_.outputs[i];
-    TENON_TRY(value, load(port.operand));
-    const bool wanted = outputs[i].kind == HostValue::Kind::tensor && outputs[i].tensor.data != nullptr;
-    if (value.kind != HostValue::Kind::tensor) {
-      outputs[i] = std::move(value);
-      continue;
-    }
-    if (!wanted) {
-      if (!value.tensor.owner) {
-        TENON_TRY(copy, clone(value.tensor));
-        value.tensor = std::move(copy);
-      }
-      outputs[i] = std::move(value);
-      continue;
-    }
-    Tensor& to = outputs[i].tensor;
-    if (value.tensor.data != to.data) {
-      if (to.on_device || value.tensor.on_device)
-        return fail(ErrorKind::unsupported, "output '{}' is made on the host and cannot be written to a device's memory", port.name);
-      if (to.dtype != value.tensor.dtype || (to.dtype != DType::str && to.bytes() < value.tensor.bytes()))
-        return fail("output '{}' needs {} bytes for {}{}, its memory has {}", port.name, value.tensor.bytes(),
-                    to_string(value.tensor.dtype), to_string(value.tensor.dims), to.bytes());
-      if (value.tensor.bytes() && to.dtype != DType::str)
-        std::memcpy(to.data, value.tensor.data, static_cast<size_t>(value.tensor.bytes()));
-    }
-    to.dims = value.tensor.dims;
-  }
-  for (HostValue& value : stored_) value = {};  // the next run's outputs reuse this one's memory unless the caller kept it
-  return {};
 }
 
 }  // namespace tenon::runtime

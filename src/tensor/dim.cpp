@@ -20,8 +20,18 @@ int64_t clamp_mul(int64_t a, int64_t b) {
 }
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
+/// The functions, as they are spelled.
+std::optional<DimAtom::Kind> function_kind(std::string_view name) {
+  if (name == "floordiv") return DimAtom::Kind::floordiv;
+  if (name == "mod") return DimAtom::Kind::mod;
+  if (name == "min") return DimAtom::Kind::min;
+  if (name == "max") return DimAtom::Kind::max;
+  if (name == "broadcast") return DimAtom::Kind::broadcast;
+  return std::nullopt;
+}
+
 bool is_identifier(std::string_view name) {
-  if (name.empty() || name == "floordiv" || name == "mod" || name == "min" || name == "max") return false;
+  if (name.empty() || function_kind(name)) return false;
   Scanner in(name);
   return in.identifier() == name;
 }
@@ -235,6 +245,35 @@ Dim extreme(DimAtom::Kind kind, std::string_view name, const Dim& a, const Dim& 
 Dim min(const Dim& a, const Dim& b) { return extreme(DimAtom::Kind::min, "min", a, b); }
 Dim max(const Dim& a, const Dim& b) { return extreme(DimAtom::Kind::max, "max", a, b); }
 
+Dim broadcast(const Dim& a, const Dim& b) {
+  std::vector<Dim> operands, kept;
+  collect_operands(a, DimAtom::Kind::broadcast, operands);
+  collect_operands(b, DimAtom::Kind::broadcast, operands);
+  for (const Dim& operand : operands) {
+    if (operand.is_constant() && operand.constant() != 1) return operand;  // the others are the same number or 1
+    if (operand.constant() != 1 && std::find(kept.begin(), kept.end(), operand) == kept.end()) kept.push_back(operand);
+  }
+  if (kept.empty()) return Dim(1);
+  std::sort(kept.begin(), kept.end(), [](const Dim& x, const Dim& y) { return to_string(x) < to_string(y); });
+  Dim out = kept.back();
+  for (size_t i = kept.size() - 1; i-- > 0;) out = opaque(DimAtom::Kind::broadcast, "broadcast", kept[i], out);
+  return out;
+}
+
+namespace {
+
+Dim apply(DimAtom::Kind kind, const Dim& a, const Dim& b) {
+  switch (kind) {
+    case DimAtom::Kind::floordiv: return floordiv(a, b);
+    case DimAtom::Kind::mod: return mod(a, b);
+    case DimAtom::Kind::min: return min(a, b);
+    case DimAtom::Kind::max: return max(a, b);
+    default: return broadcast(a, b);
+  }
+}
+
+}  // namespace
+
 bool operator==(const Dim& a, const Dim& b) {
   if (a.constant_ != b.constant_ || a.is_constant() != b.is_constant()) return false;
   if (a.is_constant() || a.terms_ == b.terms_) return true;
@@ -285,15 +324,13 @@ Result<Dim> parse_factor(Scanner& in, int depth) {
   }
   const std::string name(in.identifier());
   if (name.empty()) return in.error("wanted a dim");
-  const bool call = name == "floordiv" || name == "mod" || name == "min" || name == "max";
-  if (!call || !in.accept("(")) return Dim::symbol(name);
+  const auto function = function_kind(name);
+  if (!function || !in.accept("(")) return Dim::symbol(name);
   TENON_TRY(a, parse_sum(in, depth + 1));
   TENON_OK(in.expect(","));
   TENON_TRY(b, parse_sum(in, depth + 1));
   TENON_OK(in.expect(")"));
-  if (name == "floordiv") return floordiv(a, b);
-  if (name == "mod") return mod(a, b);
-  return name == "min" ? min(a, b) : max(a, b);
+  return apply(*function, a, b);
 }
 
 Result<Dim> parse_product(Scanner& in, int depth) {
@@ -339,6 +376,10 @@ Result<int64_t> atom_value(const DimAtom& atom, const DimValues& values) {
   TENON_TRY(b, evaluate(atom.b, values));
   if (atom.kind == DimAtom::Kind::min) return std::min(a, b);
   if (atom.kind == DimAtom::Kind::max) return std::max(a, b);
+  if (atom.kind == DimAtom::Kind::broadcast) {
+    if (a != b && a != 1 && b != 1) return fail("sizes {} and {} do not broadcast", a, b);
+    return a == 1 ? b : a;
+  }
   if (b == 0) return fail("{} divides by zero", atom.text);
   const int64_t quotient = floor_div(a, b);
   return atom.kind == DimAtom::Kind::floordiv ? quotient : a - quotient * b;
@@ -370,13 +411,7 @@ Dim substitute(const Dim& dim, const std::map<std::string, Dim, std::less<>>& wi
         product = product * (at == with.end() ? Dim::symbol(atom->text) : at->second);
         continue;
       }
-      const Dim a = substitute(atom->a, with), b = substitute(atom->b, with);
-      switch (atom->kind) {
-        case DimAtom::Kind::floordiv: product = product * floordiv(a, b); break;
-        case DimAtom::Kind::mod: product = product * mod(a, b); break;
-        case DimAtom::Kind::min: product = product * min(a, b); break;
-        default: product = product * max(a, b); break;
-      }
+      product = product * apply(atom->kind, substitute(atom->a, with), substitute(atom->b, with));
     }
     out = out + product;
   }
@@ -404,6 +439,9 @@ Interval Symbols::interval(const Dim& dim) const {
         const Interval a = interval(atom->a), b = interval(atom->b);
         x = atom->kind == DimAtom::Kind::min ? Interval{std::min(a.least, b.least), std::min(a.most, b.most)}
                                              : Interval{std::max(a.least, b.least), std::max(a.most, b.most)};
+      } else if (atom->kind == DimAtom::Kind::broadcast) {
+        const Interval a = interval(atom->a), b = interval(atom->b);
+        x = {std::min(a.least, b.least), std::max(a.most, b.most)};
       } else if (const auto by = atom->b.constant(); by && *by > 0) {
         const Interval a = interval(atom->a);
         x = atom->kind == DimAtom::Kind::mod ? Interval{0, *by - 1} : Interval{floor_div(a.least, *by), floor_div(a.most, *by)};

@@ -1,5 +1,5 @@
 // Dim: a size that may depend on symbols. A canonical polynomial with integer coefficients over symbols and opaque
-// floordiv, mod, min and max terms; two equal polynomials print the same text. A dim names its symbols.
+// floordiv, mod, min, max and broadcast terms; two equal polynomials print the same text. A dim names its symbols.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -36,6 +36,8 @@ class Dim {
   friend Dim mod(const Dim& a, const Dim& b);  // result has the sign of b, as floordiv rounds down
   friend Dim min(const Dim& a, const Dim& b);
   friend Dim max(const Dim& a, const Dim& b);
+  /// The size that a and b have together under ONNX broadcasting: one of them, where both are equal or one is 1.
+  friend Dim broadcast(const Dim& a, const Dim& b);
   /// a / b when b divides every term exactly, else nothing.
   friend std::optional<Dim> exact_div(const Dim& a, const Dim& b);
   /// Same canonical form. Different forms may still be equal: see `known_equal`.
@@ -55,7 +57,7 @@ class Dim {
 };
 
 struct DimAtom {
-  enum class Kind : uint8_t { symbol, floordiv, mod, min, max };
+  enum class Kind : uint8_t { symbol, floordiv, mod, min, max, broadcast };
   Kind kind = Kind::symbol;
   std::string text;  // the symbol's name, or "floordiv(a, b)": also the sort key
   Dim a, b;
@@ -66,7 +68,7 @@ Result<Dim> parse_dim(Scanner& in);
 
 /// Values of symbols. Evaluation of a dim with a symbol that stands in none fails.
 using DimValues = std::map<std::string, int64_t, std::less<>>;
-/// The value; errors: an unbound symbol, division by zero, a result beyond 62 bits.
+/// The value; errors: an unbound symbol, division by zero, sizes that do not broadcast, a result beyond 62 bits.
 Result<int64_t> evaluate(const Dim& dim, const DimValues& values);
 /// Replaces bound symbols, keeps the others.
 Dim substitute(const Dim& dim, const std::map<std::string, Dim, std::less<>>& with);

@@ -103,6 +103,16 @@ TEST(Shape, BroadcastsSymbols) {
   EXPECT_TRUE(*broadcast_shapes(Shape{n, 1}, Shape{4}) == (Shape{n, 4}));
   EXPECT_TRUE(*broadcast_shapes(Shape{n}, Shape{7}) == Shape{7});
   EXPECT_FALSE(broadcast_shapes(Shape{3}, Shape{7}).ok());
+  const Dim h = Dim::symbol("h"), both = broadcast(n, h);
+  EXPECT_EQ(to_string(both), "broadcast(h, n)");
+  EXPECT_TRUE(*from_text<Dim>(to_string(both)) == both);
+  EXPECT_TRUE(broadcast(both, n) == both);
+  EXPECT_TRUE(broadcast(both, Dim(1)) == both);
+  EXPECT_TRUE(broadcast(both, Dim(7)) == Dim(7));
+  EXPECT_TRUE(substitute(both, {{"h", Dim(1)}}) == n);
+  for (const auto& [x, y, want] : {std::array<int64_t, 3>{0, 1, 0}, {1, 0, 0}, {1, 5, 5}, {5, 5, 5}, {0, 0, 0}})
+    EXPECT_EQ(*evaluate(both, {{"n", x}, {"h", y}}), want);
+  EXPECT_FALSE(evaluate(both, {{"n", 2}, {"h", 3}}).ok());
   EXPECT_FALSE(broadcast_shapes(Shape::unknown(), Shape{7})->has_rank());
   EXPECT_EQ(checked_elems(Dims{0, int64_t{1} << 59}).ok(), true);
   EXPECT_FALSE(checked_elems(Dims{int64_t{1} << 40, int64_t{1} << 40}).ok());

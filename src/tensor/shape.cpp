@@ -99,20 +99,8 @@ Result<Shape> broadcast_shapes(const Shape& a, const Shape& b) {
     const auto k = static_cast<int64_t>(i);
     const Dim x = k < a.rank() ? a[a.rank() - 1 - k] : Dim(1), y = k < b.rank() ? b[b.rank() - 1 - k] : Dim(1);
     const auto xc = x.constant(), yc = y.constant();
-    Dim& to = out[out.size() - 1 - i];
-    if (x == y || yc == 1) {
-      to = x;
-    } else if (xc == 1) {
-      to = y;
-    } else if (xc && yc) {
-      return fail("shapes {} and {} do not broadcast", to_string(a), to_string(b));
-    } else if (xc) {
-      to = x;  // the other is the same number or 1
-    } else if (yc) {
-      to = y;
-    } else {
-      to = max(x, y);  // equal, or one of them is 1 (0 against 1 gives 1: checked again when the numbers are known)
-    }
+    if (xc && yc && xc != yc && xc != 1 && yc != 1) return fail("shapes {} and {} do not broadcast", to_string(a), to_string(b));
+    out[out.size() - 1 - i] = broadcast(x, y);
   }
   return Shape(std::move(out));
 }

@@ -41,7 +41,7 @@ std::string key_of(const engine::Kernel& kernel, const std::vector<TimedOperand>
 }
 
 bool can_measure(const engine::DeviceFacts& facts, const Tuning& tuning) {
-  return tuning.device && tuning.device->code && !engine::is_ptx(facts.arch) && tuning.device->check(facts.arch).ok();
+  return tuning.device && tuning.device->code && !engine::is_ptx(facts.arch) && tuning.device->check(facts.arch, 0).ok();
 }
 
 /// Whose timings count: those of this machine's card, or of the one that the facts are of.

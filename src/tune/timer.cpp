@@ -31,7 +31,7 @@ class Bench {
   Bench& operator=(const Bench&) = delete;
 
   Result<void> open() {
-    TENON_TRY(queue, api_.open());
+    TENON_TRY(queue, api_.open(0));
     queue_ = queue;
     return {};
   }

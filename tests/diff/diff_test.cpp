@@ -55,7 +55,7 @@ cli::Tolerance tolerance_for(const Problem& problem) {
 class Device {
  public:
   explicit Device(const engine::DeviceApi& api) : api_(api) {
-    auto opened = api.open();
+    auto opened = api.open(0);
     EXPECT_TRUE(opened.ok());
     queue_ = *opened;
   }

@@ -16,6 +16,12 @@ import tenon
 engine: tenon.Engine = tenon.build("m.onnx", targets=["cpu"], progress=lambda stage, share: None)
 names: list[str] = [info.name for info in engine.inputs]
 results: tenon.Results = engine(np.zeros(3, np.float32), other=[1.0, 2.0])
+loaded: tenon.Engine = tenon.load("m.engine", device="cuda:0")
+there: tenon.DeviceArray = loaded.to_device(np.zeros(3, np.float32))
+context: tenon.Context = loaded.create_context(stream=1, outputs="device")
+moved: int = context.last_run.copies_to_device
+names = [*loaded.host_steps, loaded.device]
+context(there, outputs="host")
 """
 
 

@@ -129,6 +129,25 @@ class Tools(unittest.TestCase):
         self.assertTrue(row["same"])
         self.assertEqual(row["modes"]["stress"]["hashes"], row["modes"]["plain"]["hashes"])
 
+    def test_devices(self) -> None:
+        on_host = self.json("run", MODEL, "--device", "cpu", "--seed", 1)
+        on_device = self.json("run", MODEL, "--device", "mock", "--seed", 1)
+        self.assertEqual((on_host["target"], on_device["target"]), ("cpu", "mock"))
+        self.assertEqual(self.json("run", self.engine, "--device", "cpu", "--seed", 1)["outputs"], on_host["outputs"])
+        mock = Path(self.folder.name) / "mock.engine"
+        self.ok("build", MODEL, "-o", mock, "--device", "mock")
+        self.assertEqual(self.json("inspect", mock)["targets"], ["mock", "portable"])
+        self.assertEqual(self.json("run", mock, "--device", "mock:0")["target"], "mock")
+        self.assertEqual(self.json("run", mock, "--device", "cpu")["target"], "portable")
+        self.assertEqual(self.json("bench", mock, "--device", "mock", "--iterations", 2, "--warmup", 0)["target"], "mock")
+        self.assertEqual(self.ok("test", SMALL / "cnn_residual", "--device", "mock").splitlines()[-1], "1 passed, 0 failed")
+        self.assertIn("target portable", self.ok(mock, "--device", "cpu", "--info", tool="tenon-run"))
+        self.fails(1, "no plan that runs on mock", "run", self.engine, "--device", "mock")
+        self.fails(1, "no plan that runs on mock", self.engine, "--device", "mock", tool="tenon-run")
+        self.fails(1, "there is no device 'abacus'", "run", self.engine, "--device", "abacus")
+        self.fails(1, "there is no mock device 7", "run", mock, "--device", "mock:7")
+        self.fails(1, "abacus", "build", MODEL, "-o", mock, "--device", "abacus")
+
     def test_saved_outputs(self) -> None:
         archive, folder = Path(self.folder.name) / "out.npz", Path(self.folder.name) / "out"
         self.ok("run", self.engine, "--input", SMALL / "cnn_residual/test_data_set_0", "--save-outputs", archive)

@@ -26,12 +26,13 @@ constexpr const char* kUsage =
     "  --check FOLDER        run input_0.pb … of the folder and compare with output_0.pb …\n"
     "  --rtol X --atol X     tolerance of --check (1e-3 and 1e-5)\n"
     "  --target NAME         the plan to run (default: the best of the file)\n"
+    "  --device NAME         where to run: cpu, cuda (the first GPU), cuda:1 (default: the best that the file has a plan for)\n"
     "\n"
     "example: tenon-run model.engine --check test_data_set_0\n"
     "Exit codes: 0 done, 1 the job failed, 2 wrong usage.\n";
 
 struct Options {
-  std::string engine, target, check;
+  std::string engine, target, device, check;
   std::vector<std::string> inputs;
   int64_t iterations = 1;
   double rtol = 1e-3, atol = 1e-5;
@@ -64,6 +65,8 @@ Result<Options> parse(int argc, char** argv) {
       out.inputs.push_back(value);
     } else if (word == "--target") {
       out.target = value;
+    } else if (word == "--device") {
+      out.device = value;
     } else if (word == "--check") {
       out.check = value;
     } else if (word == "--iterations") {
@@ -211,7 +214,7 @@ void print_output(const std::string& name, const Result<tenon::TensorView>& outp
 
 Status execute(const Options& options) {
   const tenon::Runtime runtime;
-  auto engine = runtime.load(options.engine, {.target = options.target});
+  auto engine = runtime.load(options.engine, {.target = options.target, .device = options.device});
   if (!engine) return engine.error();
   if (options.info) print_info(*engine);
   auto context = engine->create_context();

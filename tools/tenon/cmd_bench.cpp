@@ -113,12 +113,12 @@ Result<std::vector<StepTime>> profile(runtime::Context& context) {
   double before = 0;
   for (size_t i = 0; i < out.size(); ++i) {
     TENON_OK(context.stop_after(static_cast<int64_t>(i) + 1));
-    for (int warm = 0; warm < 3; ++warm) TENON_OK(context.enqueue());
+    for (int warm = 0; warm < 3; ++warm) TENON_OK(context.run({.wait = false}));
     TENON_OK(context.wait());
     std::vector<double> rounds;
     for (int round = 0; round < kRounds; ++round) {
       const double start = seconds_now();
-      for (int run = 0; run < kRuns; ++run) TENON_OK(context.enqueue());
+      for (int run = 0; run < kRuns; ++run) TENON_OK(context.run({.wait = false}));
       TENON_OK(context.wait());
       rounds.push_back((seconds_now() - start) * 1e6 / kRuns);
     }
@@ -142,7 +142,7 @@ Result<int> bench_engine(const BenchOptions& options, bool json) {
   if (options.profile && !options.resident) return fail("--profile wants --resident");
   const auto job = [&]() -> Result<void> {
     if (!options.resident) return context->run();
-    for (int i = 0; i < kBetweenWaits; ++i) TENON_OK(context->enqueue());
+    for (int i = 0; i < kBetweenWaits; ++i) TENON_OK(context->run({.wait = false}));
     return context->wait();
   };
   TENON_TRY(timing, measure(options, job));
@@ -234,7 +234,10 @@ Result<int> bench_problem(const BenchOptions& options, bool json) {
     TENON_TRY(tensor, Tensor::allocate(fact.dtype(), *fact.shape().constant()));
     out.emplace_back(std::move(tensor));
   }
-  if (options.source.targets == std::vector<std::string>{"cuda"}) return bench_on_device(options, problem, in, out, json);
+  const std::string& device = options.source.device;
+  if (device.starts_with("cuda:") && device != "cuda:0") return fail("a problem is measured on the first GPU: --device cuda");
+  if (device.starts_with("cuda") || options.source.targets == std::vector<std::string>{"cuda"})
+    return bench_on_device(options, problem, in, out, json);
   TENON_TRY(chosen, choose_kernel(problem));
   const engine::KernelCall call{.problem = &problem, .in = in, .out = out};
   TENON_TRY(timing, measure(options, [&] { return chosen.kernel(call); }));

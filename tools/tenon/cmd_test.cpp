@@ -57,7 +57,8 @@ Result<int> run_cases(const TestOptions& options, bool json) {
     expected = std::move(list);
   }
   const Tolerance tolerance = options.rtol ? Tolerance::of(*options.rtol, options.tolerance.atol) : options.tolerance;
-  const std::string target = options.source.targets.empty() ? "cpu" : options.source.targets[0];
+  const std::string device = options.source.device.empty() ? "cpu" : options.source.device;
+  const std::string target = options.source.targets.empty() ? device : options.source.targets[0];
   const auto job = [&](size_t i) { return run_case(cases[i], options.source, tolerance_of(expected, cases[i].name, target, tolerance)); };
 
   std::vector<Row> rows;

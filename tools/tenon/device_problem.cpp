@@ -90,9 +90,9 @@ Result<double> error_on_device(const engine::Problem& problem, std::span<const H
 Result<DeviceRun> run_on_device(const engine::Problem& problem, std::span<const HostValue> in, std::span<HostValue> out,
                                 const Source& source) {
   const engine::DeviceApi& api = *runtime::find_device_api("cuda");
-  TENON_OK(api.check(""));
+  TENON_OK(api.check("", 0));
   const auto& known = cuda::known_devices();
-  const auto facts = std::find_if(known.begin(), known.end(), [&](const engine::DeviceFacts& one) { return api.check(one.arch).ok(); });
+  const auto facts = std::find_if(known.begin(), known.end(), [&](const engine::DeviceFacts& one) { return api.check(one.arch, 0).ok(); });
   if (facts == known.end()) return fail(ErrorKind::unsupported, "no kernels are made for this machine's GPU");
 
   const OneStep one = one_step(problem, in, out);

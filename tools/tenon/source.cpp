@@ -11,10 +11,12 @@ double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_
 
 void Source::add_options(Verb& verb, bool with_shapes) {
   verb.option(
-      "--target,--device", &targets,
-      "what to plan for or run on: cpu, cuda (this machine's GPU), sm_90, sm_80, compute_80 (PTX for other GPUs), portable, mock (tests); "
-      "several with commas",
+      "--target", &targets,
+      "plans to make, and the one to run: cpu, cuda, sm_90, sm_80, compute_80 (PTX for other GPUs), portable, mock (tests); several "
+      "with commas",
       {.commas = true});
+  verb.option("--device", &device,
+              "where to run: cpu, cuda (the first GPU), cuda:1; a model is built for it unless --target says otherwise");
   if (with_shapes) verb.option("--shape", &shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});
   verb.option("--fp16", &fp16, "store and multiply in 16-bit floats, sum in FP32");
   verb.option("--bf16", &bf16, "the same with bfloat16");
@@ -48,6 +50,7 @@ Result<Bytes> build(const Source& source) {
   TENON_TRY(shapes, parse_shapes(source.shapes));
   TENON_TRY(precision, precision_of(source));
   BuildOptions options;
+  if (!source.device.empty()) options.targets = {source.device};
   if (!source.targets.empty()) options.targets = source.targets;
   options.precision = precision;
   options.strict = source.strict;
@@ -69,9 +72,10 @@ Result<Bytes> build(const Source& source) {
 Result<std::shared_ptr<runtime::Engine>> open_engine(const Source& source, double* seconds) {
   const double start = seconds_now();
   runtime::LoadOptions options;
+  options.device = source.device;
   if (!source.targets.empty()) {
     TENON_TRY(target, named_target(source.targets[0]));
-    options.target = target;
+    options.target = std::move(target);
   }
   TENON_TRY(file, MappedFile::open(source.path));
   if (engine::is_engine(file->bytes())) {

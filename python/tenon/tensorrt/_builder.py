@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from tenon import _core
-from tenon.engine import Engine, _info
+from tenon.engine import Engine
 from tenon.errors import Error, InvalidArgumentError, UnsupportedError
+from tenon.info import info_of
 from tenon.tensorrt._runtime import ICudaEngine, IHostMemory
 from tenon.tensorrt._types import BuilderFlag, Closing, DataType, Dims, ILogger, MemoryPoolType, data_type_of, log_of
 
@@ -122,7 +123,7 @@ class ITensor(Closing):
 
     def __init__(self, network: INetworkDefinition, raw: _core.TensorInfo, is_input: bool) -> None:
         self._network = network
-        self._info = _info(raw)
+        self._info = info_of(raw)
         self._is_input = is_input
 
     @property
@@ -334,7 +335,7 @@ class Builder(Closing):
     def build_engine(self, network: INetworkDefinition, config: IBuilderConfig) -> ICudaEngine:
         """Builds and loads. Raises tenon.Error where TensorRT returns None."""
         file = self._build(network, config)
-        engine = Engine(_core.Engine.deserialize(file, None, False, log_of(self.logger)))
+        engine = Engine(_core.Engine.deserialize(file, None, None, False, log_of(self.logger)))
         return ICudaEngine(engine, self.logger, self.max_batch_size)
 
     def build_engine_with_config(self, network: INetworkDefinition, config: IBuilderConfig) -> ICudaEngine:

@@ -7,8 +7,9 @@ from typing import Any
 
 from tenon import _core
 from tenon.dtypes import DType
-from tenon.engine import Engine, TensorInfo, load
+from tenon.engine import Engine, load
 from tenon.errors import InvalidArgumentError, NotFoundError, UnsupportedError
+from tenon.info import TensorInfo
 from tenon.tensorrt._types import (
     Closing,
     DataType,

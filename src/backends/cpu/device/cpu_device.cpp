@@ -45,9 +45,15 @@ Result<KernelFn> resolve(const engine::CodeRef& code) {
 const engine::DeviceApi& device_api() {
   static const engine::DeviceApi api = {
       .name = "cpu",
+      .kind = engine::DeviceKind::cpu,
       .host_memory = true,
-      .open = []() -> Result<void*> { return static_cast<void*>(nullptr); },
+      .open = [](int64_t) -> Result<void*> { return static_cast<void*>(nullptr); },
       .close = [](void*) {},
+      .attach = [](void*, void*) -> Result<void> { return {}; },
+      .follow = [](void*, void*) -> Result<void> { return {}; },
+      .lead = [](void*, void*) -> Result<void> { return {}; },
+      .stream = [](void*) -> void* { return nullptr; },
+      .holds = [](void*, const std::byte*, int64_t) -> Result<void> { return {}; },
       .allocate = allocate,
       .release = [](void*, std::byte* memory) { std::free(memory); },
       .copy = [](void*, std::byte* to, const std::byte* from, int64_t bytes, CopyKind) -> Result<void> {
@@ -57,7 +63,8 @@ const engine::DeviceApi& device_api() {
       .resolve = resolve,
       .launch = [](void*, KernelFn kernel, const KernelCall& call) -> Result<void> { return kernel(call); },
       .synchronize = [](void*) -> Result<void> { return {}; },
-      .check = [](std::string_view) -> Result<void> { return {}; },
+      .idle = [](void*) { return true; },
+      .check = [](std::string_view, int64_t) -> Result<void> { return {}; },
   };
   return api;
 }

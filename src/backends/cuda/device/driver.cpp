@@ -2,6 +2,9 @@
 
 #include <dlfcn.h>
 
+#include <map>
+#include <mutex>
+
 namespace tenon::cuda {
 namespace {
 
@@ -28,9 +31,21 @@ Result<Driver> load() {
   symbol(out.cuDeviceTotalMem, "cuDeviceTotalMem_v2");
   symbol(out.cuDevicePrimaryCtxRetain, "cuDevicePrimaryCtxRetain");
   symbol(out.cuCtxSetCurrent, "cuCtxSetCurrent");
+  symbol(out.cuCtxGetCurrent, "cuCtxGetCurrent");
   symbol(out.cuStreamCreate, "cuStreamCreate");
   symbol(out.cuStreamDestroy, "cuStreamDestroy_v2");
   symbol(out.cuStreamSynchronize, "cuStreamSynchronize");
+  symbol(out.cuStreamQuery, "cuStreamQuery");
+  symbol(out.cuStreamWaitEvent, "cuStreamWaitEvent");
+  symbol(out.cuStreamGetCtx, "cuStreamGetCtx");
+  symbol(out.cuStreamGetId, "cuStreamGetId");
+  symbol(out.cuStreamIsCapturing, "cuStreamIsCapturing");
+  symbol(out.cuEventCreate, "cuEventCreate");
+  symbol(out.cuEventDestroy, "cuEventDestroy_v2");
+  symbol(out.cuEventRecord, "cuEventRecord");
+  symbol(out.cuEventSynchronize, "cuEventSynchronize");
+  symbol(out.cuEventQuery, "cuEventQuery");
+  symbol(out.cuPointerGetAttribute, "cuPointerGetAttribute");
   symbol(out.cuMemAlloc, "cuMemAlloc_v2");
   symbol(out.cuMemFree, "cuMemFree_v2");
   symbol(out.cuMemcpyAsync, "cuMemcpyAsync");
@@ -54,14 +69,16 @@ Result<Driver> load() {
   return out;
 }
 
-Result<Gpu> find_gpu() {
+Result<Gpu> find_gpu(int64_t index) {
   TENON_TRY(driver, load_driver());
   int count = 0;
   if (driver->cuDeviceGetCount(&count) != 0 || count == 0) return fail(ErrorKind::not_found, "the NVIDIA driver finds no GPU");
+  if (index < 0 || index >= count)
+    return fail(ErrorKind::not_found, "there is no GPU {}: the NVIDIA driver finds {}, from 0 on", index, count);
   Gpu out;
   char name[256] = {};
   int major = 0, minor = 0;
-  const int status = driver->cuDeviceGet(&out.device, 0);
+  const int status = driver->cuDeviceGet(&out.device, static_cast<int>(index));
   if (status != 0) return fail(ErrorKind::not_found, "the GPU cannot be opened: {}", error_text(*driver, status));
   (void)driver->cuDeviceGetName(name, sizeof name - 1, out.device);
   (void)driver->cuDeviceGetAttribute(&major, kComputeCapabilityMajor, out.device);
@@ -90,13 +107,13 @@ Result<const Driver*> load_driver() {
   return &*driver;
 }
 
-Result<const Gpu*> open_gpu() {
-  static const Result<Gpu> gpu = find_gpu();
-  if (!gpu.ok()) return gpu.error();
-  TENON_TRY(driver, load_driver());
-  if (const int status = driver->cuCtxSetCurrent(gpu->context); status != 0)
-    return fail(ErrorKind::not_found, "the GPU's context cannot be used: {}", error_text(*driver, status));
-  return &*gpu;
+Result<const Gpu*> open_gpu(int64_t index) {
+  static std::mutex mutex;
+  static std::map<int64_t, Gpu> opened;
+  const std::lock_guard lock(mutex);
+  if (const auto at = opened.find(index); at != opened.end()) return &at->second;
+  TENON_TRY(gpu, find_gpu(index));
+  return &opened.emplace(index, std::move(gpu)).first->second;
 }
 
 }  // namespace tenon::cuda

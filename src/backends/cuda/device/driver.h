@@ -13,6 +13,7 @@ using CUmodule = struct CUmod*;
 using CUfunction = struct CUfunc*;
 using CUgraph = struct CUgra*;
 using CUgraphExec = struct CUgraExec*;
+using CUevent = struct CUev*;
 using CUdeviceptr = unsigned long long;
 
 /// An attribute of a launch: 8 bytes of number, 64 of value.
@@ -29,6 +30,8 @@ struct CUlaunchConfig {
 constexpr unsigned kLaunchCooperative = 2, kLaunchCluster = 4, kLaunchDependent = 6;
 constexpr int kComputeCapabilityMajor = 75, kComputeCapabilityMinor = 76, kMultiprocessors = 16, kSharedOfBlock = 97;
 constexpr int kDynamicSharedBytes = 8, kSharedCarveout = 9;
+constexpr int kPointerMemoryType = 2, kPointerIsManaged = 8, kPointerDeviceOrdinal = 9;  // CUpointer_attribute
+constexpr unsigned kMemoryTypeDevice = 2, kEventWithoutTiming = 2;
 
 struct Driver {
   int (*cuInit)(unsigned);
@@ -41,9 +44,21 @@ struct Driver {
   int (*cuDeviceTotalMem)(size_t*, CUdevice);
   int (*cuDevicePrimaryCtxRetain)(CUcontext*, CUdevice);
   int (*cuCtxSetCurrent)(CUcontext);
+  int (*cuCtxGetCurrent)(CUcontext*);
   int (*cuStreamCreate)(CUstream*, unsigned);
   int (*cuStreamDestroy)(CUstream);
   int (*cuStreamSynchronize)(CUstream);
+  int (*cuStreamQuery)(CUstream);
+  int (*cuStreamWaitEvent)(CUstream, CUevent, unsigned);
+  int (*cuStreamGetCtx)(CUstream, CUcontext*);
+  int (*cuStreamGetId)(CUstream, unsigned long long*);
+  int (*cuStreamIsCapturing)(CUstream, int*);
+  int (*cuEventCreate)(CUevent*, unsigned);
+  int (*cuEventDestroy)(CUevent);
+  int (*cuEventRecord)(CUevent, CUstream);
+  int (*cuEventSynchronize)(CUevent);
+  int (*cuEventQuery)(CUevent);
+  int (*cuPointerGetAttribute)(void*, int, CUdeviceptr);
   int (*cuMemAlloc)(CUdeviceptr*, size_t);
   int (*cuMemFree)(CUdeviceptr);
   int (*cuMemcpyAsync)(CUdeviceptr, CUdeviceptr, size_t, CUstream);
@@ -75,7 +90,7 @@ struct Gpu {
   int multiprocessors = 0, shared_bytes = 0;  // shared: a block may use
   size_t memory_bytes = 0;
 };
-/// The first GPU, its primary context made current for this thread.
-Result<const Gpu*> open_gpu();
+/// A GPU by the driver's number. Its primary context, which the CUDA runtime uses too, is retained. Errors: there is none of that number.
+Result<const Gpu*> open_gpu(int64_t index = 0);
 
 }  // namespace tenon::cuda

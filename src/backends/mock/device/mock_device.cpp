@@ -1,17 +1,10 @@
 #include "backends/mock/device/mock_device.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <condition_variable>
 #include <cstring>
-#include <deque>
-#include <functional>
-#include <map>
-#include <mutex>
 #include <set>
-#include <thread>
 
+#include "backends/mock/device/mock_memory.h"
+#include "backends/mock/device/mock_queue.h"
 #include "engine/device_facts.h"
 #include "engine/reference_api.h"
 
@@ -22,120 +15,6 @@ using engine::CopyKind;
 using engine::KernelCall;
 using engine::KernelFn;
 
-/// Device memory is one file mapped twice: the address that plans see is protected, queues work through the other. All queues of the
-/// process share it, as contexts share an engine's weights.
-class Memory {
- public:
-  static Memory& instance() {
-    static Memory memory;
-    return memory;
-  }
-
-  Result<std::byte*> allocate(int64_t bytes) {
-    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-    const size_t size = (static_cast<size_t>(bytes) + page) / page * page;
-    const int fd = ::memfd_create("tenon-mock", MFD_CLOEXEC);
-    if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(size)) != 0) {
-      if (fd >= 0) ::close(fd);
-      return fail(ErrorKind::out_of_memory, "no memory for {} bytes on the mock device", bytes);
-    }
-    void* address = ::mmap(nullptr, size, PROT_NONE, MAP_SHARED, fd, 0);
-    void* alias = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    ::close(fd);
-    if (address == MAP_FAILED || alias == MAP_FAILED) {
-      if (address != MAP_FAILED) ::munmap(address, size);
-      if (alias != MAP_FAILED) ::munmap(alias, size);
-      return fail(ErrorKind::out_of_memory, "cannot map {} bytes for the mock device", bytes);
-    }
-    std::memset(alias, 0xff, size);  // NaN: what no step wrote is seen
-    const std::lock_guard lock(mutex_);
-    rows_[static_cast<std::byte*>(address)] = {static_cast<std::byte*>(alias), size};
-    return static_cast<std::byte*>(address);
-  }
-
-  void release(std::byte* address) {
-    const std::lock_guard lock(mutex_);
-    const auto at = rows_.find(address);
-    if (at == rows_.end()) return;
-    ::munmap(at->first, at->second.bytes);
-    ::munmap(at->second.alias, at->second.bytes);
-    rows_.erase(at);
-  }
-
-  /// The queues' own view of device memory; other addresses stay.
-  std::byte* alias_of(std::byte* address) {
-    const std::lock_guard lock(mutex_);
-    auto at = rows_.upper_bound(address);
-    if (at == rows_.begin()) return address;
-    --at;
-    const auto offset = static_cast<size_t>(address - at->first);
-    return offset < at->second.bytes ? at->second.alias + offset : address;
-  }
-
- private:
-  struct Row {
-    std::byte* alias = nullptr;
-    size_t bytes = 0;
-  };
-  std::mutex mutex_;
-  std::map<std::byte*, Row> rows_;
-};
-
-class Queue {
- public:
-  Queue() : thread_([this] { work(); }) {}
-  ~Queue() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
-  }
-
-  void push(std::function<Result<void>()> task) {
-    {
-      const std::lock_guard lock(mutex_);
-      tasks_.push_back(std::move(task));
-    }
-    wake_.notify_all();
-  }
-
-  Result<void> synchronize() {
-    std::unique_lock lock(mutex_);
-    idle_.wait(lock, [&] { return tasks_.empty() && !busy_; });
-    Result<void> out = std::move(failure_);
-    failure_ = {};
-    return out;
-  }
-
- private:
-  void work() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      wake_.wait(lock, [&] { return stop_ || !tasks_.empty(); });
-      if (tasks_.empty()) return;
-      const std::function<Result<void>()> task = std::move(tasks_.front());
-      tasks_.pop_front();
-      busy_ = true;
-      lock.unlock();
-      std::this_thread::sleep_for(std::chrono::microseconds(20));  // a host that does not wait reads what is not there yet
-      Result<void> done = task();
-      lock.lock();
-      if (!done.ok() && failure_.ok()) failure_ = std::move(done);
-      busy_ = false;
-      if (tasks_.empty()) idle_.notify_all();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable wake_, idle_;
-  std::deque<std::function<Result<void>()>> tasks_;
-  Result<void> failure_;
-  bool busy_ = false, stop_ = false;
-  std::thread thread_;  // last: it runs on the members above
-};
-
 Queue& queue_of(void* queue) { return *static_cast<Queue*>(queue); }
 
 Result<void> run_reference(const KernelCall& call) {
@@ -144,12 +23,13 @@ Result<void> run_reference(const KernelCall& call) {
 }
 
 Result<void> launch(void* handle, KernelFn kernel, const KernelCall& call) {
-  queue_of(handle).push([kernel, call]() -> Result<void> {
-    std::vector<HostValue> in(call.in.begin(), call.in.end()), out(call.out.begin(), call.out.end());
+  // The operands as they are now: the next run writes into the same call.
+  std::vector<HostValue> in(call.in.begin(), call.in.end()), out(call.out.begin(), call.out.end());
+  queue_of(handle).push([kernel, problem = call.problem, in = std::move(in), out = std::move(out)]() mutable -> Result<void> {
     for (std::vector<HostValue>* list : {&in, &out})
       for (HostValue& value : *list)
         if (value.tensor.data) value.tensor.data = Memory::instance().alias_of(value.tensor.data);
-    return kernel({call.problem, in, out});
+    return kernel({problem, in, out});
   });
   return {};
 }
@@ -172,7 +52,18 @@ Result<void> launch_code(void*, const engine::CodeLaunch& launch) {
   return {};
 }
 
-Result<void> check_arch(std::string_view arch) {
+Result<void> copy(void* handle, std::byte* to, const std::byte* from, int64_t bytes, CopyKind) {
+  record("copy");
+  queue_of(handle).push([to, from, bytes]() -> Result<void> {
+    Memory& memory = Memory::instance();
+    if (bytes) std::memcpy(memory.alias_of(to), memory.alias_of(const_cast<std::byte*>(from)), static_cast<size_t>(bytes));
+    return {};
+  });
+  return {};
+}
+
+Result<void> check(std::string_view arch, int64_t index) {
+  if (index != 0) return fail(ErrorKind::not_found, "there is no mock device {}, there is one: 0", index);
   if (arch.empty() || engine::runs_on(arch, code_record().arch)) return {};
   return fail(ErrorKind::not_found, "the mock device runs no code for {}", arch);
 }
@@ -207,31 +98,33 @@ const engine::DeviceApi& device_api() {
   };
   static const engine::DeviceApi api = {
       .name = "mock",
+      .kind = engine::DeviceKind::mock,
       .host_memory = false,
-      .open = []() -> Result<void*> { return static_cast<void*>(new Queue); },
+      .open = [](int64_t index) -> Result<void*> {
+        TENON_OK(check("", index));
+        return static_cast<void*>(new Queue);
+      },
       .close = [](void* queue) { delete static_cast<Queue*>(queue); },
+      .attach = [](void* queue, void* stream) { return queue_of(queue).attach(stream); },
+      .follow = [](void* queue, void* stream) { return queue_of(queue).follow(stream); },
+      .lead = [](void* queue, void* stream) { return queue_of(queue).lead(stream); },
+      .stream = [](void* queue) { return queue; },
+      .holds = [](void*, const std::byte* memory, int64_t bytes) { return Memory::instance().holds(memory, bytes); },
       .allocate = [](void*, int64_t bytes) { return Memory::instance().allocate(bytes); },
       .release =
           [](void* queue, std::byte* memory) {
             (void)queue_of(queue).synchronize();
             Memory::instance().release(memory);
           },
-      .copy = [](void* handle, std::byte* to, const std::byte* from, int64_t bytes, CopyKind) -> Result<void> {
-        record("copy");
-        queue_of(handle).push([to, from, bytes]() -> Result<void> {
-          Memory& memory = Memory::instance();
-          if (bytes) std::memcpy(memory.alias_of(to), memory.alias_of(const_cast<std::byte*>(from)), static_cast<size_t>(bytes));
-          return {};
-        });
-        return {};
-      },
+      .copy = copy,
       .resolve = [](const engine::CodeRef& code) -> Result<KernelFn> {
         if (code.name == "reference_mock") return &run_reference;
         return fail(ErrorKind::bad_engine, "the mock device has no kernel '{}'", code.name);
       },
       .launch = launch,
       .synchronize = [](void* queue) { return queue_of(queue).synchronize(); },
-      .check = check_arch,
+      .idle = [](void* queue) { return queue_of(queue).idle(); },
+      .check = check,
       .code = &code,
   };
   return api;

@@ -1,4 +1,4 @@
-// A second device for tests: a queue on a thread of its own, and memory that faults when the host touches it. A missing copy, wait or
+// A second device for tests: queues on threads of their own, and memory that faults when the host touches it. A missing copy, wait or
 // host access in a plan shows as a fault or a wrong result.
 #pragma once
 #include "engine/device.h"
