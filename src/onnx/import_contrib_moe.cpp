@@ -101,8 +101,7 @@ ValueId routed(NodeImport& n, ValueId logits, ValueId separate) {
 Values experts(NodeImport& n, const ExpertLayer& first, const ExpertLayer& second, const ExpertLayer& third, ValueId separate) {
   if (n.int_attr("use_sparse_mixer", 0) != 0) n.unsupported("use_sparse_mixer");
   const ValueId input = n.required(0, "input");
-  const int64_t rank = n.rank(input);
-  const ValueId rows = n.emit(ops::Concat{.axis = 0}, {n.int_list({-1}), dim_of(n, input, rank - 1)});
+  const ValueId rows = n.emit(ops::Concat{.axis = 0}, {n.int_list({-1}), n.emit(ops::ShapeOf{.start = -1}, {input})});
   const ValueId x = n.emit(ops::Reshape{}, {input, rows});
   const ValueId hidden = expert_activation(n, n.emit(ops::Unsqueeze{.axes = {0}}, {x}), first, third);
   const ValueId all = expert_layer(n, hidden, second);

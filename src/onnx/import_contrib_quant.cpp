@@ -27,15 +27,6 @@ ValueId quantized(NodeImport& n, ValueId y, size_t scale, size_t like) {
   return n.emit(ops::QuantizeLinear{.dtype = n.has_input(scale + 1) ? DType::none : n.dtype(n.input(like))}, std::move(in));
 }
 
-/// The spatial dims of x, last or behind the channels.
-Dims spatial_axes(NodeImport& n, ValueId x) {
-  const int64_t rank = n.rank(x), first = n.int_attr("channels_last", 0) != 0 ? 1 : 2;
-  Dims axes;
-  for (int64_t i = 0; i < rank - 2; ++i) axes.push_back(first + i);
-  if (axes.empty()) n.refuse("X must have spatial dims, got {}", to_string(n.fact(x).shape()));
-  return axes;
-}
-
 }  // namespace
 
 Result<Values> import_qlinear_add(NodeImport& n) {
@@ -59,7 +50,7 @@ Result<Values> import_qlinear_leaky_relu(NodeImport& n) {
 /// Of the operator's own attribute: before opset 13 softmax sees a matrix, the dims before `axis` by all the others.
 Result<Values> import_qlinear_softmax(NodeImport& n) {
   const ValueId x = dequantized(n, 0);
-  const int64_t opset = n.required_int("opset"), rank = n.rank(x), axis = n.axis(n.int_attr("axis", opset < 13 ? 1 : -1), rank);
+  const int64_t opset = n.required_int("opset"), rank = n.rank(x), axis = n.axis(n.int_attr("axis", -1), rank);
   ValueId y = ValueId::none;
   if (opset >= 13 || axis == rank - 1) {
     y = n.emit(ops::Softmax{.axis = axis}, {x});
@@ -93,8 +84,7 @@ Result<Values> import_qlinear_reduce_mean(NodeImport& n) {
 }
 Result<Values> import_qlinear_global_average_pool(NodeImport& n) {
   const ValueId x = dequantized(n, 0);
-  const ops::Reduce mean{.kind = engine::ReduceKind::mean, .axes = spatial_axes(n, x), .keepdims = true};
-  return Values{quantized(n, n.emit(mean, {x}), 3, 0)};
+  return Values{quantized(n, over_spatial(n, engine::ReduceKind::mean, x, n.int_attr("channels_last", 0) != 0), 3, 0)};
 }
 Result<Values> import_qlinear_average_pool(NodeImport& n) {
   ops::Pool pool = pool_of(n, engine::PoolKind::average);

@@ -46,5 +46,10 @@ Result<Values> import_refused(NodeImport& n) {
   n.unsupported("not supported: {}", row == kRefusals.end() ? std::string_view("no advice") : row->advice);
   return Values{};
 }
+/// Blocks of channels whose size is the vector width of the processor that the file was written on; the file does not say it.
+Result<Values> import_nchwc_refused(NodeImport& n) {
+  n.unsupported("a layout of onnxruntime for one processor; save the optimised model with ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL");
+  return Values{};
+}
 
 }  // namespace tenon::onnx

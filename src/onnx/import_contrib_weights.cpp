@@ -169,18 +169,17 @@ Result<Values> import_gather_block_quantized(NodeImport& n) {
   if (gather == along) n.unsupported("a gather along the axis of the blocks");
   if (block < 1) n.refuse("block_size {}", block);
   if (bytes && bits != 8 && along != rank - 1) n.unsupported("packed bytes whose blocks do not lie along the last axis");
-  const int64_t moved = n.rank(indices) - 1;
   if (n.failed()) return Values{};
   const auto rows = [&](ValueId value) { return n.emit(ops::Gather{.axis = gather}, {value, indices}); };
   ValueId q = rows(data);
   const ValueId scale = rows(scales);
   if (bytes) q = unpacked_bytes(n, q, bits);
   Values in{q, scale};
-  const int64_t axis = along > gather ? along + moved : along;
+  const int64_t axis = along > gather ? along - rank : along;  // from the back, where indices of any rank change nothing
   if (n.has_input(3)) {
     ValueId zero = rows(n.input(3));
     if (bytes && bits != 8) {
-      const ValueId end = dim_of(n, scale, axis);
+      const ValueId end = n.emit(ops::ShapeOf{.start = -1}, {scale});
       zero = n.emit(ops::Slice{}, {unpacked_bytes(n, zero, bits), n.int_list({0}), end, n.int_list({axis})});
     }
     in.push_back(zero);

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from maker import INTS, Maker, op
-from ops_contrib_quant import MS, image, q, window
+from ops_contrib_quant import MS, image, q, ranked, window
 
 
 @op(MS, "Gelu")
@@ -228,7 +228,8 @@ def moe(m: Maker) -> None:
 @op(MS, "QMoE")
 def q_moe(m: Maker) -> None:
     rows, width, hidden, experts, bits = m.int(1, 4), 32, 32, m.int(1, 4), m.pick((4, 8))
-    attributes: dict[str, Any] = {"k": m.int(1, experts), "expert_weight_bits": bits} | m.maybe(normalize_routing_weights=1)
+    # Without normalize_routing_weights the reference's QMoE does as if with it, and its MoE does not.
+    attributes: dict[str, Any] = {"k": m.int(1, experts), "expert_weight_bits": bits, "normalize_routing_weights": 1}
     attributes["activation_type"] = m.pick(("relu", "gelu", "silu"))
     inputs = [m.input(m.floats([rows, width], low=-1, high=1)), m.input(m.floats([rows, experts]))]
     for first, last in ((hidden, width), (width, hidden)):
@@ -242,7 +243,9 @@ def q_moe(m: Maker) -> None:
 def grid_sample(m: Maker) -> None:
     batch = m.int(1, 2)
     x, grid = m.floats([batch, m.int(1, 3), m.int(1, 5), m.int(1, 5)]), m.floats([batch, m.int(1, 4), m.int(1, 4), 2], low=-1.3, high=1.3)
-    attributes = m.maybe(mode=m.pick(("bilinear", "bicubic")), padding_mode=m.pick(("zeros", "border", "reflection")), align_corners=1)
+    attributes = m.maybe(mode="bilinear", padding_mode=m.pick(("zeros", "border", "reflection")), align_corners=1)
+    if m.chance(0.3):
+        attributes |= {"mode": "bicubic", "padding_mode": "zeros"}
     m.output(m.node("GridSample", [m.input(x), m.input(grid)], domain=MS, **attributes))
 
 
@@ -312,7 +315,7 @@ def range_of(m: Maker) -> None:
 def unfold_tensor(m: Maker) -> None:
     shape = m.shape(1, 4, 6, empty=0)
     dim = m.axis(len(shape))
-    x = m.input(m.ints(shape, m.pick((np.int32, np.float32))))
+    x = ranked(m, m.ints(shape, m.pick((np.int32, np.float32))))
     m.output(m.node("UnfoldTensor", [x], domain=MS, dim=dim, size=m.int(1, shape[dim]), **m.maybe(step=m.int(1, 3))))
 
 
@@ -326,7 +329,8 @@ def ngram_repeat_block(m: Maker) -> None:
     batch, length = m.int(1, 3), m.int(1, 10)
     ids = m.input(m.ints([batch, length], np.int64, 0, 2))
     scores = m.floats([batch, 4])
-    m.output(m.node("NGramRepeatBlock", [ids, m.input(scores)], domain=MS, ngram_size=m.int(1, length)))
+    y = m.node("NGramRepeatBlock", [ids, m.input(scores)], domain=MS, ngram_size=m.int(1, length))
+    m.output(m.node("IsInf", [y]), m.node("Softmax", [m.node("Max", [y, m.constant(np.float32(-9))])]))
 
 
 @op(MS, "CropAndResize")

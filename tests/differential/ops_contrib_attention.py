@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from maker import Maker, op
-from ops_contrib_quant import BYTES, MS, q, weights, zero
+from ops_contrib_quant import BYTES, MS, q, ranked, weights, zero
 
 
 def small(m: Maker, *shape: int) -> np.ndarray:
@@ -19,22 +19,22 @@ def mask(m: Maker, batch: int, steps: int, total: int, starts_too: bool = True) 
     if kind == 0:
         return ""
     if kind == 1:
-        return m.input(m.ints([batch], np.int32, 1, total))
+        return ranked(m, m.ints([batch], np.int32, 1, total))
     if kind == 2:
         allowed = m.ints([batch, total], np.int32, 0, 1)
     elif kind == 3:
         allowed = m.ints([batch, steps, total], np.int32, 0, 1)
     else:
         starts = m.ints([batch], np.int32, 0, total - 1)
-        return m.input(np.concatenate([np.full(batch, total, np.int32), starts]))
+        return ranked(m, np.concatenate([np.full(batch, total, np.int32), starts]))
     allowed[..., 0] = 1
-    return m.input(allowed)
+    return ranked(m, allowed)
 
 
 def scores_bias(m: Maker, batch: int, heads: int, steps: int, total: int) -> str:
     if m.chance(0.6):
         return ""
-    return m.input(small(m, m.pick((1, batch)), m.pick((1, heads)), steps, total))
+    return ranked(m, small(m, m.pick((1, batch)), m.pick((1, heads)), steps, total))
 
 
 def _packed(m: Maker, quantised: bool) -> None:
@@ -47,19 +47,19 @@ def _packed(m: Maker, quantised: bool) -> None:
         attributes["qkv_hidden_sizes"] = sizes
     if m.chance(0.4):
         attributes["unidirectional"] = 1
-    past = m.input(small(m, 2, batch, heads, before, head)) if before else ""
+    past = ranked(m, small(m, 2, batch, heads, before, head)) if before else ""
     hidden = mask(m, batch, steps, before + steps)
     if quantised:
         dtype, w_type = np.uint8, m.pick(BYTES)
         each = [3 * heads * head] if m.chance(0.4) else []
-        inputs = [m.input(q(m, [batch, steps, width], dtype)), m.constant(weights(m, [width, sum(sizes)], w_type))]
+        inputs = [ranked(m, q(m, [batch, steps, width], dtype)), m.constant(weights(m, [width, sum(sizes)], w_type))]
         inputs += [m.constant(small(m, sum(sizes))), m.constant(np.float32(m.number(0.002, 0.01)))]
         inputs += [m.constant(m.floats(each, low=0.002, high=0.01)), hidden, zero(m, dtype), zero(m, w_type, each), past]
         name = "QAttention"
     else:
         bias = m.operand(small(m, sum(sizes))) if m.chance(0.7) else ""
-        inputs = [m.input(small(m, batch, steps, width)), m.operand(small(m, width, sum(sizes))), bias, hidden, past]
-        inputs.append(scores_bias(m, batch, heads, steps, before + steps))
+        inputs = [ranked(m, small(m, batch, steps, width)), m.operand(small(m, width, sum(sizes))), bias, hidden, past]
+        inputs.append("" if before else scores_bias(m, batch, heads, steps, steps))
         name = "Attention"
     outputs = m.node(name, inputs, 2 if past or (head == value_head and m.chance(0.3)) else 1, domain=MS, **attributes)
     m.output(*([outputs] if isinstance(outputs, str) else outputs))
@@ -85,16 +85,16 @@ def multi_head_attention(m: Maker) -> None:
         attributes["unidirectional"] = 1
     width, before, cross = heads * head, 0, not causal and m.chance(0.2)
     value_width = width if cross or m.chance(0.7) else heads * m.int(1, 4)
-    inputs = [m.input(small(m, batch, steps, width))]
+    inputs = [ranked(m, small(m, batch, steps, width))]
     if cross:
-        inputs += [m.input(small(m, batch, heads, keys, head)) for _ in range(2)]
+        inputs += [ranked(m, small(m, batch, heads, keys, head)) for _ in range(2)]
     else:
-        inputs += [m.input(small(m, batch, keys, width)), m.input(small(m, batch, keys, value_width))]
+        inputs += [ranked(m, small(m, batch, keys, width)), ranked(m, small(m, batch, keys, value_width))]
         before = m.int(1, 3) if value_width == width and m.chance(0.4) else 0
     inputs.append(m.operand(small(m, 2 * width + value_width)) if m.chance(0.5) else "")
     inputs += [mask(m, batch, steps, before + keys, starts_too=False), scores_bias(m, batch, heads, steps, before + keys)]
     if before:
-        inputs += [m.input(small(m, batch, heads, before, head)) for _ in range(2)]
+        inputs += [ranked(m, small(m, batch, heads, before, head)) for _ in range(2)]
     outputs = m.node("MultiHeadAttention", inputs, 3 if before or m.chance(0.3) else 1, domain=MS, **attributes)
     m.output(*([outputs] if isinstance(outputs, str) else outputs))
 
@@ -104,24 +104,24 @@ def decoder_masked_multi_head_attention(m: Maker) -> None:
     batch, beams, heads, head = m.int(1, 2), m.int(1, 3), m.int(1, 3), m.int(1, 4)
     rows, width = batch * beams, heads * head
     attributes: dict[str, Any] = {"num_heads": heads} | m.maybe(scale=m.number(0.2, 1), mask_filter_value=-5000.0)
-    query = m.input(small(m, rows, 1, width))
+    query = ranked(m, small(m, rows, 1, width))
     bias = m.operand(small(m, 3 * width)) if m.chance(0.4) else ""
     if m.chance(0.3):
         total = m.int(1, 5)
         allowed = m.ints([rows, total], np.int32, 0, 1)
         allowed[:, 0] = 1
-        cross = [m.input(small(m, rows, heads, total, head)) for _ in range(2)]
-        inputs = [query, *cross, m.input(allowed) if m.chance(0.5) else "", *[""] * 6, bias]
+        cross = [ranked(m, small(m, rows, heads, total, head)) for _ in range(2)]
+        inputs = [query, *cross, ranked(m, allowed) if m.chance(0.5) else "", *[""] * 6, bias]
         m.output(m.node("DecoderMaskedMultiHeadAttention", inputs, domain=MS, **attributes))
         return
     most = m.int(2, 6)
     past = m.int(1, most - 1)
     allowed = m.ints([rows, past + 1], np.int32, 0, 1)
     allowed[:, 0] = 1
-    inputs = [query, *[m.input(small(m, rows, 1, width)) for _ in range(2)], m.input(allowed) if m.chance(0.5) else "", ""]
-    inputs += [m.input(small(m, rows, heads, most, head)) for _ in range(2)] + [m.input(np.array([past], np.int32))]
+    inputs = [query, *[ranked(m, small(m, rows, 1, width)) for _ in range(2)], ranked(m, allowed) if m.chance(0.5) else "", ""]
+    inputs += [ranked(m, small(m, rows, heads, most, head)) for _ in range(2)] + [ranked(m, np.array([past], np.int32))]
     if m.chance(0.5):
-        inputs += [m.input(np.array([beams], np.int32)), m.input(m.ints([batch, beams, most], np.int32, 0, beams - 1)), bias]
+        inputs += [ranked(m, np.array([beams], np.int32)), ranked(m, m.ints([batch, beams, most], np.int32, 0, beams - 1)), bias]
     else:
         inputs += ["", "", bias]
     outputs = m.node("DecoderMaskedMultiHeadAttention", inputs, 3, domain=MS, past_present_share_buffer=1, **attributes)
@@ -149,7 +149,7 @@ def group_query_attention(m: Maker) -> None:
     if phase == "prompt" and m.chance(0.6):
         inputs += ["", ""]
     else:
-        room = before + (m.int(0, 1) * m.int(0, 3) if phase != "prompt" else 0)
+        room = before if phase == "prompt" or m.chance(0.5) else total + m.int(0, 3)
         inputs += [m.input(small(m, batch, kv_heads, room, head)) for _ in range(2)]
     inputs += [m.input(lengths), m.constant(np.array(total, np.int32) if m.chance(0.5) else np.array([total], np.int32))]
     rotates = head == 16 and m.chance(0.6)
@@ -189,5 +189,5 @@ def rotary_embedding(m: Maker) -> None:
         attributes["num_heads"] = heads
     positions = m.ints([batch, steps], np.int64, 0, 7) if m.chance(0.6) else m.ints([1], np.int64, 0, 4)
     x = small(m, batch, steps, heads * head) if flat else small(m, batch, heads, steps, head)
-    inputs = [m.input(x), m.input(positions), m.constant(small(m, 8, half)), m.constant(small(m, 8, half))]
+    inputs = [ranked(m, x), ranked(m, positions), m.constant(small(m, 8, half)), m.constant(small(m, 8, half))]
     m.output(m.node("RotaryEmbedding", inputs, domain=MS, **attributes))

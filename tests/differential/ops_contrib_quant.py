@@ -13,6 +13,14 @@ MS = "com.microsoft"
 BYTES = (np.uint8, np.int8)
 
 
+def ranked(m: Maker, array: np.ndarray) -> str:
+    """An input whose rank is known: it tells the forms of an operator apart."""
+    wrap, m.wrap = m.wrap, None
+    name = m.input(array)
+    m.wrap = wrap
+    return name
+
+
 def q(m: Maker, shape: list[int], dtype: Any) -> np.ndarray:
     """Numbers of the whole range of the type."""
     info = np.iinfo(dtype)
@@ -235,8 +243,8 @@ def dynamic_quantize_lstm(m: Maker) -> None:
     inputs += [m.input(m.floats(state, low=-1, high=1)) if m.chance(0.5) else "" for _ in range(2)]
     inputs.append(m.constant(m.floats([directions, 3 * hidden], low=-1, high=1)) if m.chance(0.3) else "")
     outputs = m.node("DynamicQuantizeLSTM", [*inputs, *w_numbers, *r_numbers], 3, domain=MS, hidden_size=hidden, direction=direction)
-    # The reference makes 8 bits of the inputs and of the state in every step, we keep them as floats: a few hundredths. As integers no
-    # operator behind these makes more of the difference.
+    # The reference makes 8 bits of the inputs and of the state in every step, we keep them as floats: a few hundredths. 8 makes the
+    # tolerance an absolute one, and behind 16-bit floats no operator makes more of the difference.
     for y in outputs:
-        m.output(m.node("Cast", [m.node("Round", [m.node("Mul", [y, m.constant(np.float32(8))])])], to=TensorProto.FLOAT16))
-    m.rtol = 1.0
+        m.output(m.node("Cast", [m.node("Add", [y, m.constant(np.float32(8))])], to=TensorProto.FLOAT16))
+    m.rtol = 1e-2
