@@ -3,7 +3,7 @@
 #
 # usage: scripts/setup.sh [GROUP]...
 #   build    compiler, CMake, Ninja and the libraries (the default)
-#   tests    GoogleTest
+#   tests    GoogleTest, and the libraries that read images
 #   python   Python with headers, and a virtual environment in ./.venv
 #   clang    clang with its sanitizers: the fuzz targets
 #   all      all of these
@@ -12,7 +12,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 packages_build=(g++ cmake ninja-build libprotozero-dev libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev)
-packages_tests=(libgtest-dev libgmock-dev)
+packages_tests=(libgtest-dev libgmock-dev libturbojpeg0 libopenjp2-7 libpng16-16 libtiff6 libwebp7)  # the images: for ImageDecoder
 packages_python=(python3 python3-venv python3-dev)
 packages_clang=(clang-14 libclang-rt-14-dev)
 

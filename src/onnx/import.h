@@ -1,7 +1,9 @@
 // ONNX → ir::Module. The importer says what the model says and nothing cleverer; passes simplify.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "ir/graph.h"
@@ -9,7 +11,19 @@
 
 namespace tenon::onnx {
 
+/// Why a model cannot be imported, or what will likely surprise its user.
+struct Issue {
+  std::string node;  // empty: of the model as a whole
+  std::string op_type, domain;
+  std::optional<int64_t> opset;  // of the domain, as the model imports it
+  std::string reason;
+  std::string advice;  // what to do about it; may be empty
+};
+/// "node 'x' (Op, domain opset 9): reason; advice".
+std::string to_string(const Issue& issue);
+
 struct ImportOptions {
+  std::vector<Issue>* issues = nullptr;           // gets all that stand in the way, beside the error
   const Log* log = nullptr;                       // warnings about the model; null: none
   std::map<std::string, Dims, std::less<>> dims;  // of graph inputs, in place of what the file says
 };

@@ -53,15 +53,21 @@ Result<Values> import_attention(NodeImport& n) {
   }
   ValueId lengths = ValueId::none;  // the keys in use of each batch element, [b, 1, 1, 1]
   if (n.has_input(6)) lengths = n.emit(ops::Unsqueeze{.axes = {1, 2, 3}}, {n.cast(n.input(6), DType::i64)});
-  if (n.int_attr("is_causal", 0) != 0) {  // query i sees key j where j <= i + what lies before the first query
+  const bool causal = n.int_attr("is_causal", 0) != 0;
+  const int64_t left = n.int_attr("left_window_size", -1), right = n.int_attr("right_window_size", -1);
+  if (causal || left >= 0 || right >= 0) {  // query i stands at i + what lies before the first query, and sees keys around that place
     Values in{n.indices_of(q, 2, 2, 4), n.indices_of(k, 2, 3, 4)};
     if (past_key != ValueId::none) {
       in.push_back(dim_of(n, past_key, 2));
     } else if (lengths != ValueId::none) {
       in.push_back(n.pointwise({lengths, dim_of(n, q, 2)}, [](const std::vector<Term>& t) { return t[0] - t[1]; }));
     }
-    scores =
-        masked_where(n, scores, n.pointwise(in, [](const std::vector<Term>& t) { return t[1] <= (t.size() > 2 ? t[0] + t[2] : t[0]); }));
+    const ValueId distance = n.pointwise(in, [](const std::vector<Term>& t) { return t[1] - (t.size() > 2 ? t[0] + t[2] : t[0]); });
+    const double most = causal ? 0 : static_cast<double>(right);  // is_causal forbids what a right window would allow
+    scores = masked_where(n, scores, n.pointwise({distance}, [&](const std::vector<Term>& t) {
+      const Term near = t[0] >= static_cast<double>(-left), before = t[0] <= most;
+      return left < 0 ? before : most < 0 ? near : apply(Fn::logical_and, near, before);
+    }));
   }
   if (lengths != ValueId::none)
     scores =
@@ -71,7 +77,7 @@ Result<Values> import_attention(NodeImport& n) {
   const DType precision = n.int_attr("softmax_precision", 0) != 0 ? n.dtype_attr("softmax_precision", type) : type;
   const ValueId wide = n.cast(scores, precision);
   ValueId weights = n.emit(ops::Softmax{.axis = -1}, {wide});
-  if (n.has_input(3) || lengths != ValueId::none) {  // a query that sees no key at all attends to nothing
+  if (n.has_input(3) || lengths != ValueId::none || left >= 0 || right >= 0) {  // a query that sees no key at all attends to nothing
     const ValueId most = n.emit(ops::Reduce{.kind = engine::ReduceKind::max, .axes = {-1}}, {wide});
     weights = n.pointwise({weights, most}, [](const std::vector<Term>& t) {
       return where(apply(Fn::equal, t[1], t[1].constant(kMinusInfinity)), t[0].constant(0), t[0]);

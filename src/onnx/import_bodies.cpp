@@ -51,13 +51,7 @@ NodeImport::Captures Importer::find_captures(Scope& scope, const std::vector<con
 
 GraphId Importer::import_body(Scope& outer, const GraphView& body, const Facts& formals, const NodeImport::Captures& captures) {
   const GraphId id = module_.add_graph(std::string(body.name));
-  Scope scope{.graph = id,
-              .outer = &outer,
-              .opsets = outer.opsets,
-              .attributes = outer.attributes,
-              .function = outer.function,
-              .depth = outer.depth,
-              .prefix = outer.prefix};
+  Scope scope = outer.inside(id);
   declare_tensors(scope, body);
   const auto add_input = [&](std::string_view name, Fact fact) {
     fact.constant = nullptr;  // a body's input has another value in every iteration
@@ -84,6 +78,39 @@ GraphId Importer::import_body(Scope& outer, const GraphView& body, const Facts& 
     module_[id].add_output(std::string(output.name), *value);
   }
   return id;
+}
+
+GraphId NodeImport::write_region(std::string name, const Facts& formals, const std::function<Values(NodeImport&, const Values&)>& build) {
+  if (failed()) return GraphId::none;
+  Scope scope = scope_.inside(module().add_graph(std::move(name)));
+  Values in;
+  for (Fact fact : formals) {
+    fact.constant = nullptr;  // a body's input has another value in every iteration
+    in.push_back(module()[scope.graph].add_input(strf("in{}", in.size()), std::move(fact)));
+  }
+  NodeImport inner(importer_, scope, node_, opset_, {}, origin_);
+  const Values out = build(inner, in);
+  if (inner.failed()) refuse(*inner.error());
+  for (size_t i = 0; i < out.size() && !failed(); ++i) module()[scope.graph].add_output(strf("out{}", i), out[i]);
+  return failed() ? GraphId::none : scope.graph;
+}
+
+Values NodeImport::inline_body(const GraphView& body, const Values& inputs, const Captures& captures, const Values& captured) {
+  if (body.inputs.size() != inputs.size())
+    refuse("body '{}' takes {} inputs, the node gives {}", body.name, body.inputs.size(), inputs.size());
+  if (failed()) return {};
+  Scope scope = scope_.inside(scope_.graph);
+  importer_.declare_tensors(scope, body);
+  for (size_t i = 0; i < inputs.size(); ++i) scope.names[body.inputs[i].name] = inputs[i];
+  for (size_t i = 0; i < captures.names.size(); ++i) scope.names[captures.names[i]] = captured[i];
+  importer_.import_nodes(scope, body.nodes);
+  Values out;
+  for (const ValueView& output : body.outputs) {
+    const std::optional<ValueId> value = importer_.find(scope, output.name);
+    if (!value || *value == ValueId::none) refuse("body '{}': its output '{}' is defined nowhere", body.name, output.name);
+    out.push_back(value.value_or(ValueId::none));
+  }
+  return out;
 }
 
 const FunctionView* Importer::find_function(const NodeView& node) const {

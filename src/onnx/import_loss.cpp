@@ -1,4 +1,4 @@
-// Losses and the steps of optimisers: of models exported for training, and what evaluation scripts append.
+// Losses: of models exported for training, and what evaluation scripts append.
 #include "onnx/node_import.h"
 #include "ops/gather.h"
 #include "ops/norm.h"
@@ -42,27 +42,6 @@ Result<Values> import_negative_log_likelihood_loss(NodeImport& n) {
 Result<Values> import_softmax_cross_entropy_loss(NodeImport& n) {
   const ValueId log = n.emit(ops::Softmax{.axis = 1, .log = true}, {n.required(0, "scores")});
   return Values{negative_log_likelihood(n, log, n.required(1, "labels"), n.input(2)), log};
-}
-
-/// ai.onnx.preview.training Momentum-1: inputs rate, update count, then all x, all gradients, all momenta; outputs all x, all momenta.
-Result<Values> import_momentum(NodeImport& n) {
-  const double alpha = n.float_attr("alpha", 0), beta = n.float_attr("beta", 0), decay = n.float_attr("norm_coefficient", 0);
-  const std::string mode = n.string_attr("mode", "standard");
-  if (mode != "standard" && mode != "nesterov") n.refuse("attribute 'mode' is '{}', wanted standard or nesterov", mode);
-  if (n.input_count() < 5 || (n.input_count() - 2) % 3 != 0) n.refuse("wants 2 + 3 inputs a tensor, got {}", n.input_count());
-  const ValueId rate = n.required(0, "R"), updates = n.required(1, "T");
-  const size_t count = n.failed() ? 0 : (n.input_count() - 2) / 3;
-  Values out(2 * count);
-  for (size_t i = 0; i < count; ++i) {
-    const ValueId x = n.required(2 + i, "X"), gradient = n.required(2 + count + i, "G"), momentum = n.required(2 + 2 * count + i, "V");
-    const ValueId slope = n.pointwise({gradient, x}, [&](const std::vector<Term>& t) { return t[1] * decay + t[0]; });
-    out[count + i] = n.pointwise({momentum, slope, updates}, [&](const std::vector<Term>& t) {
-      return t[0] * alpha + t[1] * where(t[2] > 0, t[1].constant(beta), t[1].constant(1));
-    });
-    out[i] = n.pointwise({x, out[count + i], slope, rate},
-                         [&](const std::vector<Term>& t) { return t[0] - t[3] * (mode == "nesterov" ? t[2] + t[1] * alpha : t[1]); });
-  }
-  return out;
 }
 
 }  // namespace tenon::onnx

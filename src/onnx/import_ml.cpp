@@ -3,10 +3,14 @@
 
 #include "onnx/import_attrs.h"
 #include "ops/bit_cast.h"
+#include "ops/concat.h"
+#include "ops/cum_sum.h"
 #include "ops/det.h"
 #include "ops/gather.h"
 #include "ops/lookup.h"
+#include "ops/norm.h"
 #include "ops/random.h"
+#include "ops/reduce.h"
 #include "ops/reshape.h"
 #include "ops/shape_of.h"
 #include "ops/tensor_scatter.h"
@@ -136,6 +140,23 @@ Result<Values> import_random_normal(NodeImport& n) { return random_shaped(n, ops
 Result<Values> import_random_uniform(NodeImport& n) { return random_shaped(n, ops::RandomKind::uniform); }
 Result<Values> import_random_normal_like(NodeImport& n) { return random_like(n, ops::RandomKind::normal); }
 Result<Values> import_random_uniform_like(NodeImport& n) { return random_like(n, ops::RandomKind::uniform); }
+/// The class where a uniform number falls among the running sums of the probabilities that the logits mean.
+Result<Values> import_multinomial(NodeImport& n) {
+  const ValueId logits = n.cast(n.required(0, "input"), DType::f32);
+  const int64_t samples = n.int_attr("sample_size", 1);
+  const DType dtype = n.dtype_attr("dtype", DType::i32);
+  if (dtype != DType::i32 && dtype != DType::i64) n.refuse("attribute 'dtype' must say int32 or int64");
+  const ValueId sums = n.emit(ops::CumSum{}, {n.emit(ops::Softmax{.axis = 1}, {logits}), n.constant(filled(n, DType::i64, {}, 1))});
+  const ValueId shape = n.emit(ops::Concat{.axis = 0}, {dim_of(n, logits, 0), n.int_list({samples})});
+  ops::Random uniform;
+  if (n.has_attr("seed")) uniform.seed = n.float_attr("seed", 0);
+  const ValueId drawn = n.emit(ops::Unsqueeze{.axes = {2}}, {n.emit(uniform, {shape})});
+  const ValueId before = n.pointwise({n.emit(ops::Unsqueeze{.axes = {1}}, {sums}), drawn},
+                                     [](const std::vector<Term>& t) { return (t[0] <= t[1]).cast(DType::i64); });
+  const ValueId at = n.emit(ops::Reduce{.kind = engine::ReduceKind::sum, .axes = {2}, .keepdims = false}, {before});
+  return Values{n.pointwise({at, dim_of(n, logits, 1)},  // the last sum may round to less than 1
+                            [&](const std::vector<Term>& t) { return min(t[0], t[1] - 1).cast(dtype); })};
+}
 /// One with the probability that the input says.
 Result<Values> import_bernoulli(NodeImport& n) {
   const ValueId x = n.required(0, "input");

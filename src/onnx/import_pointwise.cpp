@@ -166,6 +166,11 @@ Result<Values> import_swish(NodeImport& n) {
   const double alpha = n.float_attr("alpha", 1);
   return unary(n, [&](Term x) { return x * sigmoid(alpha == 1 ? x : x * alpha); });
 }
+Result<Values> import_swi_glu(NodeImport& n) {
+  const double alpha = n.float_attr("alpha", 1);
+  return Values{n.pointwise({n.required(0, "A"), n.required(1, "B")},
+                            [&](const std::vector<Term>& t) { return t[0] * sigmoid(alpha == 1 ? t[0] : t[0] * alpha) * t[1]; })};
+}
 Result<Values> import_mish(NodeImport& n) {
   return unary(n, [](Term x) { return x * tanh(softplus(x)); });
 }

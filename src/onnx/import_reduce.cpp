@@ -1,6 +1,5 @@
 // Reductions along axes.
 #include "onnx/node_import.h"
-#include "ops/identity.h"
 #include "ops/one_hot.h"
 #include "ops/reduce.h"
 #include "ops/reduce_dynamic.h"
@@ -23,7 +22,9 @@ Values reduce(NodeImport& n) {
     if (!known) return {n.emit(ops::ReduceDynamic{.kind = kind, .keepdims = keepdims, .noop_with_empty_axes = noop}, {x, n.input(1)})};
     axes = *known;
   }
-  if (axes.empty() && noop) return {n.emit(ops::Identity{}, {x})};
+  // Each element by itself: ReduceL2 gives its absolute value.
+  if (axes.empty() && noop)
+    return {n.emit(ops::Reduce{.kind = kind, .axes = {-1}, .keepdims = false}, {n.emit(ops::Unsqueeze{.axes = {-1}}, {x})})};
   return {n.emit(ops::Reduce{.kind = kind, .axes = std::move(axes), .keepdims = keepdims}, {x})};
 }
 

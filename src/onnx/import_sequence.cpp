@@ -1,5 +1,6 @@
 // Sequences and optionals.
 #include "onnx/node_import.h"
+#include "ops/loop.h"
 #include "ops/optional.h"
 #include "ops/sequence.h"
 
@@ -26,6 +27,44 @@ Result<Values> import_split_to_sequence(NodeImport& n) {
 Result<Values> import_concat_from_sequence(NodeImport& n) {
   const ops::ConcatFromSequence concat{.axis = n.required_int("axis"), .new_axis = n.int_attr("new_axis", 0) != 0};
   return Values{n.emit(concat, {n.required(0, "input_sequence")})};
+}
+
+/// A Loop over the sequence: the body sees one element of each input that is a sequence, its outputs are appended to new sequences.
+Result<Values> import_sequence_map(NodeImport& n) {
+  const AttributeView* attribute = n.attr("body");
+  if (!attribute || !attribute->graph()) n.refuse("attribute 'body' is missing");
+  const ValueId sequence = n.required(0, "input_sequence");
+  if (n.failed()) return Values{};
+  const GraphView& body = *attribute->graph();
+  const NodeImport::Captures captures = n.captures({&body});
+  const size_t carried = body.outputs.size();
+  Values in{n.emit(ops::SequenceLength{}, {sequence}), ValueId::none};
+  for (const ValueView& output : body.outputs) {
+    const std::optional<DType> dtype = output.type.kind == TypeView::Kind::tensor ? dtype_of_onnx(output.type.elem_type) : std::nullopt;
+    in.push_back(n.emit(ops::SequenceEmpty{.dtype = dtype.value_or(DType::none) == DType::none ? DType::f32 : *dtype}, {}));
+  }
+  in.insert(in.end(), n.inputs().begin(), n.inputs().end());
+  in.insert(in.end(), captures.values.begin(), captures.values.end());
+  Fact condition(DType::boolean, Shape{});
+  condition.elems = {Dim(1)};  // a body runs only while it holds
+  Facts formals{Fact(DType::i64, Shape{}), condition};
+  for (size_t i = 2; i < in.size(); ++i) formals.push_back(n.fact(in[i]));
+  const GraphId region = n.write_region(std::string(body.name), formals, [&](NodeImport& inner, const Values& given) {
+    const auto inputs = given.begin() + 2 + static_cast<std::ptrdiff_t>(carried);
+    const auto captured = inputs + static_cast<std::ptrdiff_t>(n.input_count());
+    Values elements;
+    for (auto value = inputs; value != captured; ++value) {
+      const bool each = inner.fact(*value).type.kind == ValueType::Kind::sequence;
+      elements.push_back(each ? inner.emit(ops::SequenceAt{}, {*value, given[0]}) : *value);
+    }
+    const Values results = inner.inline_body(body, elements, captures, {captured, given.end()});
+    Values out{given[1]};
+    for (size_t i = 0; i < results.size(); ++i) out.push_back(inner.emit(ops::SequenceInsert{}, {given[2 + i], results[i]}));
+    return out;
+  });
+  if (n.failed()) return Values{};
+  const ops::Loop loop{.captures = static_cast<int64_t>(n.input_count() + captures.values.size())};
+  return n.emit_op(ops::make_op(loop), std::move(in), {region}, carried);
 }
 
 Result<Values> import_optional(NodeImport& n) {

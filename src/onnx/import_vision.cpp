@@ -8,6 +8,8 @@
 #include "ops/deform_conv.h"
 #include "ops/gather.h"
 #include "ops/grid_sample.h"
+#include "ops/image_decode.h"
+#include "ops/max_roi_pool.h"
 #include "ops/non_max_suppression.h"
 #include "ops/pad.h"
 #include "ops/reduce.h"
@@ -148,6 +150,19 @@ Result<Values> import_roi_align(NodeImport& n) {
   align.half_pixel = n.opset() >= 16 && n.string_attr("coordinate_transformation_mode", "half_pixel") == "half_pixel";
   if (mode != "avg" && mode != "max") n.refuse("attribute 'mode' is '{}', wanted avg or max", mode);
   return Values{n.emit(align, {n.required(0, "X"), n.required(1, "rois"), n.required(2, "batch_indices")})};
+}
+
+Result<Values> import_image_decoder(NodeImport& n) {
+  const ops::ImageDecode op{.pixel_format = n.enum_attr("pixel_format", ops::PixelFormat::rgb)};
+  return Values{n.emit(op, {n.required(0, "encoded_stream")})};
+}
+
+Result<Values> import_max_roi_pool(NodeImport& n) {
+  const Dims pooled = n.ints_attr("pooled_shape");
+  if (pooled.size() != 2) n.refuse("attribute 'pooled_shape' wants a height and a width, got {}", tenon::to_string(pooled));
+  if (n.failed()) return Values{};
+  const ops::MaxRoiPool op{.pooled_height = pooled[0], .pooled_width = pooled[1], .spatial_scale = n.float_attr("spatial_scale", 1)};
+  return Values{n.emit(op, {n.required(0, "X"), n.required(1, "rois")})};
 }
 
 Result<Values> import_col2im(NodeImport& n) {

@@ -92,19 +92,28 @@ Result<ir::Module> Importer::run() {
     }
     module_.main().add_output(std::string(output.name), *value);
   }
-  if (!errors_.empty()) {
-    const size_t shown = std::min<size_t>(errors_.size(), 100);
-    std::string text = strf("{} of the model's nodes cannot be imported:", errors_.size());
-    for (size_t i = 0; i < shown; ++i) text += "\n  " + errors_[i];
-    if (shown < errors_.size()) text += strf("\n  and {} more", errors_.size() - shown);
+  if (!issues_.empty()) {
+    const size_t shown = std::min<size_t>(issues_.size(), 100);
+    std::string text = strf("{} of the model's nodes cannot be imported:", issues_.size());
+    for (size_t i = 0; i < shown; ++i) text += "\n  " + to_string(issues_[i]);
+    if (shown < issues_.size()) text += strf("\n  and {} more", issues_.size() - shown);
+    if (options_.issues) *options_.issues = std::move(issues_);
     return Error{ErrorKind::unsupported, std::move(text)};
   }
   prune_roots();
   return std::move(module_);
 }
 
-void Importer::report(std::string line) {
-  if (reported_.insert(line).second) errors_.push_back(std::move(line));  // a body that is imported again fails again
+std::string to_string(const Issue& issue) {
+  std::string out;
+  if (!issue.node.empty())
+    out = strf("node '{}' ({}, {} opset {}): ", issue.node, issue.op_type, shown_domain(issue.domain),
+               issue.opset ? strf("{}", *issue.opset) : "missing");
+  return out + issue.reason + (issue.advice.empty() ? "" : "; " + issue.advice);
+}
+
+void Importer::report(Issue issue) {
+  if (reported_.insert(to_string(issue)).second) issues_.push_back(std::move(issue));  // a body that is imported again fails again
 }
 
 void Importer::import_nodes(Scope& scope, const std::vector<NodeView>& nodes) {
@@ -119,11 +128,14 @@ void Importer::import_nodes(Scope& scope, const std::vector<NodeView>& nodes) {
 void Importer::import_node(Scope& scope, const NodeView& node, size_t index) {
   const std::string name = scope.prefix + (node.name.empty() ? strf("{}_{}", node.op_type, index) : std::string(node.name));
   const std::string_view domain = canonical_domain(node.domain);
-  const auto failed = [&](std::string_view reason) {
-    const std::optional<int64_t> opset = opset_of(scope, domain);
+  const auto failed = [&](std::string_view reason, std::string_view advice = "") {
     if (!reason.empty())
-      report(strf("node '{}' ({}, {} opset {}): {}", name, node.op_type, shown_domain(domain), opset ? strf("{}", *opset) : "missing",
-                  reason));
+      report({.node = name,
+              .op_type = std::string(node.op_type),
+              .domain = std::string(domain),
+              .opset = opset_of(scope, domain),
+              .reason = std::string(reason),
+              .advice = std::string(advice)});
     for (const std::string_view output : node.outputs)
       if (!output.empty()) scope.names[output] = poison(scope);
   };
@@ -132,7 +144,7 @@ void Importer::import_node(Scope& scope, const NodeView& node, size_t index) {
   bool reads_poison = false;
   for (const std::string_view input : node.inputs) {
     const std::optional<ValueId> value = input.empty() ? ValueId::none : find(scope, input);
-    if (!value) return failed(strf("its input '{}' is defined nowhere; check the file with onnx.checker", input));
+    if (!value) return failed(strf("its input '{}' is defined nowhere", input), "check the file with onnx.checker");
     reads_poison = reads_poison || (*value != ValueId::none && poisoned(scope, *value));
     inputs.push_back(*value);
   }
@@ -143,12 +155,11 @@ void Importer::import_node(Scope& scope, const NodeView& node, size_t index) {
     outputs = std::move(*called);
   } else {
     const std::optional<int64_t> opset = opset_of(scope, domain);
-    if (!opset) return failed("the model imports no opset of this domain; add it to opset_import");
+    if (!opset) return failed("the model imports no opset of this domain", "add it to opset_import");
     const ImportFunction function_of_op = find_importer(domain, node.op_type, *opset);
-    if (!function_of_op)
-      return failed(can_import(domain, node.op_type, INT64_MAX)
-                        ? "Tenon has this operator only from a newer opset on; raise the model's opset with onnx.version_converter"
-                        : "Tenon has no such operator; register a plugin for it or add a model-local function of this name");
+    if (!function_of_op && can_import(domain, node.op_type, INT64_MAX))
+      return failed("Tenon has this operator only from a newer opset on", "raise the model's opset with onnx.version_converter");
+    if (!function_of_op) return failed("Tenon has no such operator", "register a plugin for it or add a model-local function of this name");
     if (reads_poison) return failed("");
     NodeImport n(*this, scope, node, *opset, std::move(inputs), {name, std::string(node.op_type)});
     auto imported = function_of_op(n);

@@ -25,6 +25,12 @@ struct Scope {
   const FunctionView* function = nullptr;
   int depth = 0;
   std::string prefix;  // of node names inside a function call: "caller/"
+
+  /// The scope of a body that belongs to a node of this one.
+  Scope inside(GraphId body) {
+    return {
+        .graph = body, .outer = this, .opsets = opsets, .attributes = attributes, .function = function, .depth = depth, .prefix = prefix};
+  }
 };
 
 class Importer {
@@ -58,7 +64,8 @@ class Importer {
   const AttributeView* resolve(const Scope& scope, const AttributeView* attribute) const;
   ValueId poison(Scope& scope);
   bool poisoned(const Scope& scope, ValueId id) const { return poisoned_.contains({scope.graph, id}); }
-  void report(std::string line);
+  void report(Issue issue);
+  void report(std::string reason) { report(Issue{.reason = std::move(reason)}); }
   template <class... Args>
   void warn(fmt::format_string<Args...> text, Args&&... args) const {
     if (options_.log) (*options_.log)(Severity::warning, text, std::forward<Args>(args)...);
@@ -70,7 +77,7 @@ class Importer {
   std::map<std::string, size_t, std::less<>> roots_;  // name → position in module_.roots
   std::set<std::pair<GraphId, ValueId>> poisoned_;    // outputs of nodes that failed: their readers are not reported again
   std::set<std::string, std::less<>> seen_symbols_;
-  std::vector<std::string> errors_;
+  std::vector<Issue> issues_;
   std::set<std::string, std::less<>> reported_;
   int64_t inlined_nodes_ = 0;
 };

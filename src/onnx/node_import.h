@@ -99,6 +99,11 @@ class NodeImport {
   Captures captures(const std::vector<const GraphView*>& bodies);
   /// A body as a graph of the module; `formals` are the facts of its own inputs. Errors inside are reported by their own nodes.
   GraphId region(const GraphView& body, const Facts& formals, const Captures& captures);
+  /// A region that `build` writes: it appends to the region's graph and returns what the region gives back. What it reads from around it
+  /// are trailing inputs of the node, and so trailing `formals`.
+  GraphId write_region(std::string name, const Facts& formals, const std::function<Values(NodeImport&, const Values&)>& build);
+  /// Appends the nodes of a body here: `inputs` stand for its inputs, `captured` for captures.names. Its outputs.
+  Values inline_body(const GraphView& body, const Values& inputs, const Captures& captures, const Values& captured);
   ir::Module& module();
   const Model& model() const;
   /// Drops the regions that were made after `count` graphs were there: they are imported anew with other facts.

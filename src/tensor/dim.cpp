@@ -245,6 +245,19 @@ Dim extreme(DimAtom::Kind kind, std::string_view name, const Dim& a, const Dim& 
 Dim min(const Dim& a, const Dim& b) { return extreme(DimAtom::Kind::min, "min", a, b); }
 Dim max(const Dim& a, const Dim& b) { return extreme(DimAtom::Kind::max, "max", a, b); }
 
+namespace {
+
+/// Whether y adds nothing to x where both broadcast: it is min(x, numbers from 1 on), so x, or less and then 1.
+bool adds_nothing(const Dim& y, const Dim& x) {
+  if (!atom_of(y, DimAtom::Kind::min)) return false;
+  std::vector<Dim> operands;
+  collect_operands(y, DimAtom::Kind::min, operands);
+  const auto fits = [&](const Dim& operand) { return operand == x || operand.constant().value_or(0) >= 1; };
+  return std::find(operands.begin(), operands.end(), x) != operands.end() && std::all_of(operands.begin(), operands.end(), fits);
+}
+
+}  // namespace
+
 Dim broadcast(const Dim& a, const Dim& b) {
   std::vector<Dim> operands, kept;
   collect_operands(a, DimAtom::Kind::broadcast, operands);
@@ -254,6 +267,8 @@ Dim broadcast(const Dim& a, const Dim& b) {
     if (operand.constant() != 1 && std::find(kept.begin(), kept.end(), operand) == kept.end()) kept.push_back(operand);
   }
   if (kept.empty()) return Dim(1);
+  const std::vector<Dim> all = kept;
+  std::erase_if(kept, [&](const Dim& y) { return std::any_of(all.begin(), all.end(), [&](const Dim& x) { return adds_nothing(y, x); }); });
   std::sort(kept.begin(), kept.end(), [](const Dim& x, const Dim& y) { return to_string(x) < to_string(y); });
   Dim out = kept.back();
   for (size_t i = kept.size() - 1; i-- > 0;) out = opaque(DimAtom::Kind::broadcast, "broadcast", kept[i], out);

@@ -109,6 +109,8 @@ TEST(Shape, BroadcastsSymbols) {
   EXPECT_TRUE(broadcast(both, n) == both);
   EXPECT_TRUE(broadcast(both, Dim(1)) == both);
   EXPECT_TRUE(broadcast(both, Dim(7)) == Dim(7));
+  EXPECT_TRUE(broadcast(n, min(n, Dim(16))) == n);
+  EXPECT_FALSE(broadcast(n, min(n, Dim(0))) == n);
   EXPECT_TRUE(substitute(both, {{"h", Dim(1)}}) == n);
   for (const auto& [x, y, want] : {std::array<int64_t, 3>{0, 1, 0}, {1, 0, 0}, {1, 5, 5}, {5, 5, 5}, {0, 0, 0}})
     EXPECT_EQ(*evaluate(both, {{"n", x}, {"h", y}}), want);

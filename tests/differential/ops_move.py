@@ -21,7 +21,7 @@ def ints(m: Maker, *values: int) -> str:
 
 @op("", "Transpose")
 def transpose(m: Maker) -> None:
-    x = some(m, m.shape(0, 5))
+    x = some(m, m.shape(1, 5))
     m.output(m.node("Transpose", [m.input(x)], **m.maybe(perm=m.random.sample(range(x.ndim), x.ndim))))
 
 
@@ -91,8 +91,9 @@ def slice_(m: Maker) -> None:
     x = some(m, m.shape(1, 4))
     axes = m.random.sample(range(x.ndim), m.int(1, x.ndim))
     starts = [m.int(-7, 7) for _ in axes]
-    ends = [m.pick((m.int(-7, 7), np.iinfo(np.int64).max, np.iinfo(np.int64).min)) for _ in axes]
     steps = [m.pick((1, 1, 2, 3, -1, -2)) for _ in axes]
+    # The far end lies where the step leads: onnxruntime takes INT64_MAX for the front when stepping backwards.
+    ends = [m.pick((m.int(-7, 7), np.iinfo(np.int64).max if step > 0 else np.iinfo(np.int64).min)) for step in steps]
     named = [axis - (x.ndim if m.chance(0.3) else 0) for axis in axes]
     m.output(m.node("Slice", [m.input(x), ints(m, *starts), ints(m, *ends), ints(m, *named), ints(m, *steps)]))
 

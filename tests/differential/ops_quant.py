@@ -51,7 +51,8 @@ def dynamic_quantize_linear(m: Maker) -> None:
 def mat_mul_integer(m: Maker) -> None:
     kinds = m.pick(BYTES), m.pick(BYTES)
     rows, inner, columns = m.int(1, 6), m.int(1, 6), m.int(1, 6)
-    inputs = [m.operand(byte(m, [*m.shape(0, 1, empty=0), rows, inner], kinds[0])), m.operand(byte(m, [inner, columns], kinds[1]))]
+    weights = m.ints([inner, columns], kinds[1], 0 if kinds[1] == np.uint8 else -64, 63)  # onnxruntime adds pairs in 16 bits without VNNI
+    inputs = [m.operand(byte(m, [*m.shape(0, 1, empty=0), rows, inner], kinds[0])), m.operand(weights)]
     if m.chance(0.6):
         inputs += [m.operand(byte(m, [], kinds[0])), m.operand(byte(m, m.pick(([], [columns])), kinds[1]))]
     m.output(m.node("MatMulInteger", inputs))

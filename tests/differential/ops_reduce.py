@@ -9,7 +9,8 @@ from maker import Maker, op
 def _reduction(name: str) -> None:
     @op("", name)
     def make(m: Maker) -> None:
-        dtype = m.pick((np.float32, np.float64, np.int32, np.int64) if "Log" not in name else (np.float32, np.float64))
+        # NumPy, which the reference computes with, sums 32-bit integers in 64 bits.
+        dtype = m.pick((np.float32, np.float64, np.int64) if "Log" not in name else (np.float32, np.float64))
         low = 0.5 if name == "ReduceLogSum" else -2
         x = m.floats(m.shape(0, 5, empty=0), dtype, low=low) if dtype in (np.float32, np.float64) else m.ints(m.shape(0, 4, empty=0), dtype, 1, 4)
         inputs = [m.input(x)]
@@ -163,7 +164,7 @@ def one_hot(m: Maker) -> None:
 
 @op("", "NonZero")
 def non_zero(m: Maker) -> None:
-    x = m.ints(m.shape(0, 3), low=0, high=1)
+    x = m.ints(m.shape(1, 3), low=0, high=1)  # of a scalar, onnxruntime gives one row where the specification has none
     m.output(m.node("NonZero", [m.input(x.astype(m.pick((np.int64, np.float32, np.bool_))))]))
 
 

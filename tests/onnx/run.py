@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Runs the node cases of the onnx package against the positive list beside this script.
+"""Runs cases of the ONNX standard against the positive lists beside this script.
 
-usage: run.py TENON [--cases DIR] [--target NAME] [--update] [more options of `tenon test`]
+usage: run.py TENON [--cases DIR | --suite FILE] [--target NAME] [--update] [more options of `tenon test`]
 
-DIR holds the cases: the folder backend/test/data/node of the wheel onnx==1.21.0. Without --cases, it is looked for in the running
-Python, in $VIRTUAL_ENV and in .venv of the repository; where it is not found, the exit code is 77 (skipped).
+DIR holds the node cases: the folder backend/test/data/node of the wheel onnx==1.21.0. Without --cases, it is looked for in the running
+Python, in $VIRTUAL_ENV and in .venv of the repository; where it is not found, the exit code is 77 (skipped). Their list is expect.txt.
+FILE is a tar archive of <kind>/<case>/ folders (node cases of older opsets, simple, pytorch-converted, pytorch-operator); its list is
+expect_suite.txt. A case on no list stands in exceptions.txt with the reason.
 
 example: tests/onnx/run.py build/release/bin/tenon             a listed case that fails, or an unlisted one that passes, is an error
          tests/onnx/run.py build/release/bin/tenon --update    write the list anew; read the difference before committing it
+         tests/onnx/run.py build/release/bin/tenon --suite ../shared/suites/onnx-backend-tests.tar.xz
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,26 +48,68 @@ def find_cases() -> Path | None:
     return None
 
 
+def read_names(path: Path) -> dict[str, str]:
+    """The first word of each line, and what follows it."""
+    rows: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, _, rest = line.partition(" ")
+            rows[name] = rest.strip()
+    return rows
+
+
+def unexplained(cases: Path, expected: Path) -> list[str]:
+    """What is wrong with exceptions.txt, as far as these cases go."""
+    listed, exceptions = read_names(expected), read_names(HERE / "exceptions.txt")
+    there = {path.name for path in cases.iterdir() if path.is_dir()}
+    wrong = [f"{name} stands neither in {expected.name} nor in exceptions.txt" for name in sorted(there - set(listed) - set(exceptions))]
+    wrong += [f"{name} stands in {expected.name} and in exceptions.txt" for name in sorted(there & set(listed) & set(exceptions))]
+    return wrong + [f"{name}: exceptions.txt says no reason" for name, reason in exceptions.items() if not reason]
+
+
+def unpack(suite: Path, folder: Path) -> None:
+    """The cases of all kinds side by side."""
+    with tarfile.open(suite) as archive:
+        archive.extractall(folder / "kinds", filter="data")
+    for kind in sorted((folder / "kinds").iterdir()):
+        for case in sorted(kind.iterdir()):
+            case.rename(folder / case.name)
+        kind.rmdir()
+    (folder / "kinds").rmdir()
+
+
+def run(tenon: Path, cases: Path, expected: Path, update: bool, more: list[str]) -> int:
+    command = [str(tenon), "test", str(cases), "--quiet", "--jobs", str(os.cpu_count() or 1), "--timeout", "60", *more]
+    if update:
+        listed = ["--list", str(expected)] if expected.exists() else []  # the tolerances in it count
+        subprocess.run([*command, *listed, "--write-list", str(expected)], stdout=subprocess.DEVNULL, check=False)
+        print(f"wrote {expected}")
+    wrong = unexplained(cases, expected)
+    for line in wrong:
+        print(f"error: {line}")
+    status = 0 if update else subprocess.run([*command, "--list", str(expected)], check=False).returncode
+    return status or (1 if wrong else 0)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tenon", type=Path)
-    parser.add_argument("--cases", type=Path, help="the folder of the node cases")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--cases", type=Path, help="the folder of the node cases")
+    source.add_argument("--suite", type=Path, help="a tar archive of cases")
     parser.add_argument("--target", default="cpu")
-    parser.add_argument("--update", action="store_true", help="write expect.txt")
+    parser.add_argument("--update", action="store_true", help="write the list")
     arguments, more = parser.parse_known_args()
+    more += ["--target", arguments.target]
+    if arguments.suite is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            unpack(arguments.suite, Path(scratch))
+            return run(arguments.tenon, Path(scratch), HERE / "expect_suite.txt", arguments.update, more)
     cases = arguments.cases or find_cases()
     if cases is None:
         print(f"no node cases: pip install onnx=={VERSION}, or --cases DIR")
         return SKIPPED
-    expected = HERE / "expect.txt"
-    command = [str(arguments.tenon), "test", str(cases), "--target", arguments.target, "--quiet"]
-    command += ["--jobs", str(os.cpu_count() or 1), "--timeout", "60", *more]
-    if not arguments.update:
-        return subprocess.run([*command, "--list", str(expected)], check=False).returncode
-    listed = ["--list", str(expected)] if expected.exists() else []  # the tolerances in it count
-    subprocess.run([*command, *listed, "--write-list", str(expected)], stdout=subprocess.DEVNULL, check=False)
-    print(f"wrote {expected}")
-    return 0
+    return run(arguments.tenon, cases, HERE / "expect.txt", arguments.update, more)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ std::optional<int> parse(int argc, char** argv, Outcome& outcome, std::string& u
   app.footer("example:\n  tenon build model.onnx -o model.engine && tenon run model.engine\n`tenon VERB --help` shows a verb's options.");
   app.set_version_flag("--version", "tenon " TENON_VERSION);
   app.require_subcommand(1);
-  for (const auto add : {add_build, add_run, add_bench, add_test, add_inspect, add_env, add_doctor}) add(app, outcome);
+  for (const auto add : {add_build, add_check, add_run, add_bench, add_test, add_inspect, add_env, add_doctor}) add(app, outcome);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

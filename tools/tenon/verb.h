@@ -44,6 +44,7 @@ void add_test(CLI::App& app, Outcome& outcome);
 void add_inspect(CLI::App& app, Outcome& outcome);
 void add_env(CLI::App& app, Outcome& outcome);
 void add_doctor(CLI::App& app, Outcome& outcome);
+void add_check(CLI::App& app, Outcome& outcome);
 
 /// Reads the command line and runs the verb that it names. An exit code if there is none: after --help, or with an error of usage.
 std::optional<int> parse(int argc, char** argv, Outcome& outcome, std::string& usage_error);

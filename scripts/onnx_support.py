@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Writes docs/onnx-support.md: every operator of the newest onnx package, and what Tenon imports it by.
+
+usage: scripts/onnx_support.py [--check]
+
+Rows come from src/onnx/importers.def, the operators and their versions from the registry of the installed onnx (pip install onnx==1.23.2).
+--check needs no onnx: it fails where a row of importers.def is missing in the document, or the document has one more.
+
+example: .venv/bin/python scripts/onnx_support.py
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs/onnx-support.md"
+TITLES = {"": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml", "com.microsoft": "com.microsoft"}
+
+# Operators with a row that refuses them, or without one: why.
+REASONS = {
+    ("ai.onnx.preview.training", "Gradient"): "refused: it differentiates a graph, which only a trainer does",
+}
+
+
+def read_rows() -> dict[tuple[str, str], list[int]]:
+    rows: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for domain, op, since in re.findall(r'TENON_IMPORT\("([^"]*)", (\w+), (\d+),', (ROOT / "src/onnx/importers.def").read_text()):
+        rows[domain, op].append(int(since))
+    return rows
+
+
+def shown(rows: dict[tuple[str, str], list[int]], key: tuple[str, str]) -> str:
+    if key in REASONS:
+        return REASONS[key]
+    if key not in rows:
+        return "**missing**"
+    return "all versions" if min(rows[key]) == 1 else f"from opset {min(rows[key])} on"
+
+
+def write() -> int:
+    from onnx import defs
+
+    rows = read_rows()
+    versions: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for schema in defs.get_all_schemas_with_history():
+        versions[schema.domain, schema.name].append(schema.since_version)
+    text = [
+        "# ONNX operators",
+        "",
+        "Written by `scripts/onnx_support.py` from `src/onnx/importers.def` and the registry of the onnx package; do not edit.",
+        "",
+        "Every operator here runs on the CPU, in all element types that its schema allows unless a remark says otherwise. Operators of other",
+        "domains that carry a function body (model-local functions) run too. `tenon check model.onnx` says it for one model.",
+    ]
+    for domain in sorted({domain for domain, _ in [*versions, *rows]}):
+        known = sorted({op for d, op in [*versions, *rows] if d == domain}, key=str.lower)
+        count = sum((domain, op) in rows and (domain, op) not in REASONS for op in known)
+        text += ["", f"## {TITLES.get(domain, domain)}: {count} of {len(known)}", "", "| operator | versions in ONNX | Tenon |", "|---|---|---|"]
+        for op in known:
+            in_onnx = ", ".join(map(str, sorted(versions.get((domain, op), [])))) or "not in the registry"
+            text.append(f"| {op} | {in_onnx} | {shown(rows, (domain, op))} |")
+    DOCUMENT.write_text("\n".join(text) + "\n")
+    print(f"wrote {DOCUMENT.relative_to(ROOT)}")
+    return 0
+
+
+def check() -> int:
+    document = DOCUMENT.read_text()
+    named = set(re.findall(r"^\| (\w+) \|.*\| (?!\*\*missing)[^|]*\|$", document, re.MULTILINE)) - {"operator"}
+    wanted = {op for _, op in read_rows()}
+    for op in sorted(wanted ^ named):
+        print(f"docs/onnx-support.md does not fit importers.def at {op}: run scripts/onnx_support.py")
+    return 1 if wanted ^ named else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in ([], ["--check"]):
+        print(__doc__)
+        sys.exit(2)
+    sys.exit(check() if sys.argv[1:] else write())
