@@ -85,13 +85,28 @@ ValueId fused_product(NodeImport& n) {
   return n.pointwise({y}, [&](const std::vector<Term>& t) { return t[0] * alpha; });
 }
 
-/// A convolution with x and y [N, spatial..., C] and ONNX's weights, then the sum with Z and the activation.
-ValueId convolution_behind(NodeImport& n) {
+/// A convolution with x and y [N, spatial..., C] and weights [M, kernel..., C].
+ValueId convolution_behind(NodeImport& n, ValueId w) {
   ops::Conv conv = conv_of(n);
   conv.channels_last = true;
-  Values in{n.required(0, "X"), channels_behind(n, n.required(1, "W"))};
+  Values in{n.required(0, "X"), w};
   if (n.has_input(2)) in.push_back(n.input(2));
   return n.emit(std::move(conv), std::move(in));
+}
+
+/// NhwcConv is specified with the weights of Conv, but onnxruntime's optimiser writes them as [M, kernel..., C]; where kernel_shape can
+/// tell, it does.
+bool has_weights_of_conv(NodeImport& n, ValueId w) {
+  const Dims kernel = n.ints_attr("kernel_shape");
+  const Fact& fact = n.fact(w);
+  if (!fact.has_rank() || fact.rank() != static_cast<int64_t>(kernel.size()) + 2) return false;
+  bool first = true, last = true;  // the kernel's dims behind M, or at the end
+  for (size_t i = 0; i < kernel.size(); ++i) {
+    const int64_t at = static_cast<int64_t>(i) + 1;
+    first = first && fact.shape()[at].constant() == kernel[i];
+    last = last && fact.shape()[at + 1].constant() == kernel[i];
+  }
+  return last && !first;
 }
 
 }  // namespace
@@ -101,9 +116,12 @@ Result<Values> import_fused_conv(NodeImport& n) {
   if (n.has_input(3)) y[0] = total(n, {y[0], n.input(3)});
   return Values{activated(n, y[0], n.floats_attr("activation_params"))};
 }
-Result<Values> import_nhwc_conv(NodeImport& n) { return Values{convolution_behind(n)}; }
+Result<Values> import_nhwc_conv(NodeImport& n) {
+  const ValueId w = n.required(1, "W");
+  return Values{convolution_behind(n, has_weights_of_conv(n, w) ? channels_behind(n, w) : w)};
+}
 Result<Values> import_nhwc_fused_conv(NodeImport& n) {
-  ValueId y = convolution_behind(n);
+  ValueId y = convolution_behind(n, channels_behind(n, n.required(1, "W")));
   if (n.has_input(3)) y = total(n, {y, n.input(3)});
   return Values{activated(n, y, n.floats_attr("activation_params"))};
 }
