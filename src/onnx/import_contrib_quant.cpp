@@ -29,9 +29,19 @@ ValueId quantized(NodeImport& n, ValueId y, size_t scale, size_t like) {
 
 }  // namespace
 
+/// a and b in units of y_scale, summed and rounded together with all zero points: ties fall as in onnxruntime, not as in QuantizeLinear,
+/// which rounds before it adds the zero point.
 Result<Values> import_qlinear_add(NodeImport& n) {
-  const ValueId y = n.pointwise({dequantized(n, 0), dequantized(n, 3)}, [](const std::vector<Term>& t) { return t[0] + t[1]; });
-  return Values{quantized(n, y, 6, 0)};
+  const DType type = n.dtype(n.required(0, "A"));
+  const auto zero = [&](size_t i) { return n.has_input(i) ? n.input(i) : n.scalar(type, 0); };
+  const Values in{n.input(0), n.required(1, "A_scale"), zero(2), n.required(3, "B"), n.required(4, "B_scale"),
+                  zero(5),    n.required(6, "C_scale"), zero(7)};
+  return Values{n.pointwise(in, [&](const std::vector<Term>& t) {
+    const auto real = [&](size_t i) { return t[i].cast(DType::f32); };
+    const Term a = t[1] / t[6], b = t[4] / t[6];
+    const Term rounded = apply(Fn::round, real(0) * a + (real(3) * b + (real(7) - (a * real(2) + b * real(5)))));
+    return Term{rounded.expr, rounded.expr->add_cast(rounded.node, type, true)};
+  })};
 }
 Result<Values> import_qlinear_mul(NodeImport& n) {
   const ValueId y = n.pointwise({dequantized(n, 0), dequantized(n, 3)}, [](const std::vector<Term>& t) { return t[0] * t[1]; });
