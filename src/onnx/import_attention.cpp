@@ -1,5 +1,5 @@
 // ONNX's attention and rotary embedding, written out: MatMul, scale, mask, softmax, MatMul, which is what recognisers look for.
-#include <cmath>
+#include <algorithm>
 
 #include "onnx/import_attention.h"
 #include "onnx/import_attrs.h"
@@ -10,6 +10,7 @@
 #include "ops/reduce.h"
 #include "ops/reshape.h"
 #include "ops/shape_of.h"
+#include "ops/split.h"
 
 namespace tenon::onnx {
 
@@ -127,6 +128,33 @@ Result<Values> import_ms_rotary_embedding(NodeImport& n) {
         n.pointwise({n.emit(ops::Unsqueeze{.axes = {1}}, {positions}), steps}, [](const std::vector<Term>& t) { return t[0] + t[1]; });
   }
   return rotary(n, x, n.required(2, "cos_cache"), n.required(3, "sin_cache"), positions);
+}
+
+/// Three streams of positions [3, b, s]; each turns its sections of the pairs: mrope_layout 0 has the sections one behind the other, 1
+/// takes from the second and third stream every third pair, as far as their sections reach.
+Result<Values> import_m_rotary_embedding(NodeImport& n) {
+  const Dims sections = n.ints_attr("mrope_section");
+  const ValueId positions = n.required(1, "position_ids");
+  if (sections.size() != 3 || std::ranges::any_of(sections, [](int64_t count) { return count < 0; }))
+    n.refuse("mrope_section must be three numbers");
+  if (n.failed()) return Values{};
+  Dims stream;  // of each pair
+  const int64_t layout = n.int_attr("mrope_layout", 0), pairs = sections[0] + sections[1] + sections[2];
+  for (int64_t i = 0; i < pairs; ++i) {
+    const int64_t chunk = i < sections[0] ? 0 : i < sections[0] + sections[1] ? 1 : 2;
+    const int64_t turn = i % 3;
+    stream.push_back(layout == 0 ? chunk : turn > 0 && i < 3 * sections[static_cast<size_t>(turn)] ? turn : 0);
+  }
+  const ValueId streams = n.int_list(stream);
+  const Values each = n.emit(ops::Split{.axis = 0, .num_outputs = 3}, {positions}, 3);
+  const auto table = [&](ValueId cache) {
+    Values in{streams};
+    for (const ValueId one : each) in.push_back(n.emit(ops::Gather{}, {cache, n.emit(ops::Squeeze{.axes = {{0}}}, {one})}));
+    return n.pointwise(in, [](const std::vector<Term>& t) {
+      return where(apply(Fn::equal, t[0], t[0].constant(0)), t[1], where(apply(Fn::equal, t[0], t[0].constant(1)), t[2], t[3]));
+    });
+  };
+  return rotary(n, n.required(0, "input"), table(n.required(2, "cos_cache")), table(n.required(3, "sin_cache")), ValueId::none);
 }
 
 }  // namespace tenon::onnx
