@@ -59,10 +59,10 @@ class BodyLowering {
     }
   }
 
-  /// The value whose bytes `value` shows, through views.
+  /// The value whose bytes `value` shows, through views; a view whose sizes only a step decides is a copy.
   ValueId base_of(ValueId value) const {
     while (graph_[value].producer != ir::NodeId::none && graph_[graph_[value].producer].op.row().view &&
-           graph_[value].fact.type.is_tensor())
+           sizes_known(graph_[value].fact.type) && sizes_known(graph_[graph_[graph_[value].producer].in[0]].fact.type))
       value = graph_[graph_[value].producer].in[0];
     return value;
   }

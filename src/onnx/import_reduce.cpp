@@ -1,6 +1,9 @@
 // Reductions along axes.
+#include <limits>
+
 #include "onnx/node_import.h"
 #include "ops/one_hot.h"
+#include "ops/pad.h"
 #include "ops/reduce.h"
 #include "ops/reduce_dynamic.h"
 #include "ops/reshape.h"
@@ -28,6 +31,13 @@ Values reduce(NodeImport& n) {
   return {n.emit(ops::Reduce{.kind = kind, .axes = std::move(axes), .keepdims = keepdims}, {x})};
 }
 
+/// x with -∞ behind its last element along the axis.
+ValueId with_least(NodeImport& n, ValueId x, int64_t axis, int64_t rank) {
+  Dims pads(static_cast<size_t>(2 * rank), 0);
+  pads[static_cast<size_t>(rank + axis)] = 1;
+  return n.emit(ops::Pad{}, {x, n.int_list(pads), n.scalar(n.dtype(x), -std::numeric_limits<double>::infinity())});
+}
+
 ops::Reduce arg(NodeImport& n, ReduceKind kind) {
   return {.kind = kind,
           .axes = {n.int_attr("axis", 0)},
@@ -50,12 +60,15 @@ Result<Values> import_reduce_log_sum_exp(NodeImport& n) { return reduce<ReduceKi
 Result<Values> import_arg_max(NodeImport& n) { return Values{n.emit(arg(n, ReduceKind::arg_max), {n.required(0, "data")})}; }
 Result<Values> import_arg_min(NodeImport& n) { return Values{n.emit(arg(n, ReduceKind::arg_min), {n.required(0, "data")})}; }
 
-/// One at the first maximum along the axis, zero elsewhere.
+/// One at the first maximum along the axis, zero elsewhere. Of no elements there is no maximum, and nothing to give: an element behind
+/// the last stands in where the size may be 0.
 Result<Values> import_hardmax(NodeImport& n) {
   const ValueId x = n.required(0, "input");
   const int64_t rank = n.rank(x);
   const auto along = [&](ValueId y, int64_t axis, int64_t of) {
-    const ValueId at = n.emit(ops::Reduce{.kind = ReduceKind::arg_max, .axes = {axis}, .keepdims = false}, {y});
+    const bool has_elements = n.fact(y).has_rank() && n.fact(y).shape()[axis].constant().value_or(0) > 0;
+    const ValueId some = has_elements ? y : with_least(n, y, axis, of);
+    const ValueId at = n.emit(ops::Reduce{.kind = ReduceKind::arg_max, .axes = {axis}, .keepdims = false}, {some});
     const ValueId depth = n.emit(ops::ShapeOf{.start = axis, .end = axis + 1}, {y});
     const DType dtype = n.dtype(y);
     if (n.failed()) return ValueId::none;

@@ -24,7 +24,7 @@ std::optional<double> source(const ResizeProblem& op, const Axis& axis, int64_t 
   switch (op.coordinate_transform) {
     case CoordinateTransform::align_corners: return axis.length == 1 ? 0 : at * last / (axis.length - 1);
     case CoordinateTransform::asymmetric: return at / axis.scale;
-    case CoordinateTransform::pytorch_half_pixel: return axis.length == 1 ? -0.5 : (at + 0.5) / axis.scale - 0.5;
+    case CoordinateTransform::pytorch_half_pixel: return axis.out == 1 ? 0 : (at + 0.5) / axis.scale - 0.5;
     case CoordinateTransform::tf_half_pixel_for_nn: return (at + 0.5) / axis.scale;
     case CoordinateTransform::half_pixel_symmetric: {
       const double adjustment = static_cast<double>(axis.out) / axis.length, center = static_cast<double>(axis.in) / 2;

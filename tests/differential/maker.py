@@ -69,7 +69,8 @@ class Maker:
         self.inputs: dict[str, Any] = {}  # a name and its array; a list of arrays is a sequence
         self.outputs: list[str] = []
         self.count = 0
-        self.rtol: float | None = None  # where the operator wants more than the default
+        self.rtol: float | None = None  # where the operator wants more than the default, with its reason
+        self.atol = 2e-4
         self.wrap: Callable[[Maker, str, np.ndarray], str] | None = None
         self.symbolic = self.chance(0.3)  # inputs declared with named dims instead of sizes
 

@@ -19,6 +19,8 @@ def _unary(name: str, low: float, high: float) -> None:
     @op("", name)
     def make(m: Maker) -> None:
         x = m.floats(m.shape(0, 5), m.pick(FLOATS), low, high)
+        if name == "HardSwish" and x.dtype == np.float16:
+            m.rtol, m.atol = 5e-3, 2e-3  # onnxruntime rounds after each of its three functions, near where the product is 0
         if name in ("Abs", "Neg", "Sign") and m.chance(0.3):
             x = m.ints(m.shape(0, 4), m.pick((np.int32, np.int64, np.int8)), -5, 5)
         m.output(m.node(name, [m.input(x)]))

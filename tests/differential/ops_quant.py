@@ -14,6 +14,11 @@ def byte(m: Maker, shape: list[int], dtype: type) -> np.ndarray:
     return m.ints(shape, dtype, info.min, info.max)
 
 
+def small(m: Maker, shape: list[int], dtype: type) -> np.ndarray:
+    """Weights of 7 bits: without VNNI, onnxruntime adds pairs of products of u8 and i8 in 16 bits, which saturates."""
+    return m.ints(shape, dtype, 0 if dtype == np.uint8 else -64, 63)
+
+
 def scale(m: Maker, *shape: int) -> np.ndarray:
     return m.floats(shape, low=0.05, high=0.5)
 
@@ -51,8 +56,7 @@ def dynamic_quantize_linear(m: Maker) -> None:
 def mat_mul_integer(m: Maker) -> None:
     kinds = m.pick(BYTES), m.pick(BYTES)
     rows, inner, columns = m.int(1, 6), m.int(1, 6), m.int(1, 6)
-    weights = m.ints([inner, columns], kinds[1], 0 if kinds[1] == np.uint8 else -64, 63)  # onnxruntime adds pairs in 16 bits without VNNI
-    inputs = [m.operand(byte(m, [*m.shape(0, 1, empty=0), rows, inner], kinds[0])), m.operand(weights)]
+    inputs = [m.operand(byte(m, [*m.shape(0, 1, empty=0), rows, inner], kinds[0])), m.operand(small(m, [inner, columns], kinds[1]))]
     if m.chance(0.6):
         inputs += [m.operand(byte(m, [], kinds[0])), m.operand(byte(m, m.pick(([], [columns])), kinds[1]))]
     m.output(m.node("MatMulInteger", inputs))
@@ -63,7 +67,7 @@ def conv_integer(m: Maker) -> None:
     kernel, attributes, sizes = window(m, 2)
     kinds = np.uint8, m.pick(BYTES)
     channels, out = m.int(1, 3), m.int(1, 3)
-    inputs = [m.operand(byte(m, [1, channels, *sizes], kinds[0])), m.operand(byte(m, [out, channels, *kernel], kinds[1]))]
+    inputs = [m.operand(byte(m, [1, channels, *sizes], kinds[0])), m.operand(small(m, [out, channels, *kernel], kinds[1]))]
     if m.chance(0.6):
         inputs.append(m.operand(byte(m, [], kinds[0])))
     m.output(m.node("ConvInteger", inputs, **attributes))
@@ -75,7 +79,7 @@ def q_linear_mat_mul(m: Maker) -> None:
     rows, inner, columns = m.int(1, 6), m.int(1, 6), m.int(1, 6)
     inputs = []
     for shape in ([rows, inner], [inner, columns]):
-        inputs += [m.operand(byte(m, shape, kind)), m.operand(scale(m)), m.operand(byte(m, [], kind))]
+        inputs += [m.operand(small(m, shape, kind)), m.operand(scale(m)), m.operand(byte(m, [], kind))]
     m.output(m.node("QLinearMatMul", [*inputs, m.operand(scale(m) * 10), m.operand(byte(m, [], kind))]))
 
 
@@ -90,7 +94,7 @@ def q_linear_conv(m: Maker) -> None:
     zero = np.zeros(per_channel, weights) if weights == np.int8 else byte(m, [], weights)
     if weights != np.int8:
         per_channel = []
-    inputs += [m.operand(byte(m, [out, channels, *kernel], weights)), m.operand(scale(m, *per_channel)), m.operand(zero)]
+    inputs += [m.operand(small(m, [out, channels, *kernel], weights)), m.operand(scale(m, *per_channel)), m.operand(zero)]
     inputs += [m.operand(scale(m) * 10), m.operand(byte(m, [], kind))]
     if m.chance(0.4):
         inputs.append(m.operand(m.ints([out], np.int32, -1000, 1000)))

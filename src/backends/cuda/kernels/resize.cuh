@@ -23,7 +23,7 @@ __device__ __forceinline__ double source(const Axis& a, double at) {
   const double last = double(a.in - 1);
   if (T == align_corners) return a.length == 1 ? 0 : at * last / (a.length - 1);
   if (T == asymmetric) return at / a.scale;
-  if (T == pytorch_half_pixel) return a.length == 1 ? -0.5 : (at + 0.5) / a.scale - 0.5;
+  if (T == pytorch_half_pixel) return a.out == 1 ? 0 : (at + 0.5) / a.scale - 0.5;
   if (T == tf_half_pixel_for_nn) return (at + 0.5) / a.scale;
   if (T == half_pixel_symmetric) return double(a.in) / 2 * (1 - a.out / a.length) + (at + 0.5) / a.scale - 0.5;
   if (T == tf_crop_and_resize) {
