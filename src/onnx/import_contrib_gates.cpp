@@ -10,6 +10,9 @@
 #include "ops/transpose.h"
 
 namespace tenon::onnx {
+
+Result<Values> import_linear_attention(NodeImport& n);
+
 namespace {
 
 ValueId product_of(NodeImport& n, ValueId a, ValueId b) {
@@ -78,6 +81,12 @@ Result<Values> import_linear_attention_gate(NodeImport& n) {
   });
   if (!n.has_input(3)) return Values{decay};
   return Values{decay, n.pointwise({n.input(3)}, [](const std::vector<Term>& t) { return apply(Fn::sigmoid, t[0]); })};
+}
+
+/// ONNX's, where the state is that behind the last token alone.
+Result<Values> import_ms_linear_attention(NodeImport& n) {
+  if (n.int_attr("state_window", 0) != 0) n.unsupported("state_window, the states behind several tokens");
+  return n.failed() ? Result<Values>(Values{}) : import_linear_attention(n);
 }
 
 /// gate · sigmoid(alpha · gate) · (up + beta); one input may hold both halves.

@@ -48,6 +48,21 @@ def linear_attention_gate(m: Maker) -> None:
         m.output(m.node("LinearAttentionGate", inputs, domain=MS))
 
 
+@op(MS, "LinearAttention")
+def linear_attention(m: Maker) -> None:
+    batch, steps, kv_heads, key, value = m.int(1, 2), m.int(1, 4), m.int(1, 2), m.int(1, 4), m.int(1, 4)
+    heads = kv_heads * m.int(1, 2)
+    rule = m.pick(("linear", "gated", "delta", "gated_delta"))
+    shapes = ([batch, steps, heads * key], [batch, steps, kv_heads * key], [batch, steps, kv_heads * value])
+    inputs = [ranked(m, m.floats(shape, low=-1, high=1)) for shape in shapes]
+    inputs.append(ranked(m, m.floats([batch, kv_heads, key, value], low=-1, high=1)) if m.chance(0.5) else "")
+    inputs.append(ranked(m, m.floats([batch, steps, kv_heads * m.pick((1, key))], low=-1, high=0)) if "gated" in rule else "")
+    inputs.append(ranked(m, m.floats([batch, steps, m.pick((1, kv_heads))], low=0, high=1)) if "delta" in rule else "")
+    attributes = {"q_num_heads": heads, "kv_num_heads": kv_heads, "update_rule": rule} | m.maybe(scale=m.number(0.2, 1))
+    m.symbolic = False  # the sizes of the heads must be known
+    m.output(*m.node("LinearAttention", inputs, 2, domain=MS, **attributes))
+
+
 @op(MS, "CausalConvWithState")
 def causal_conv_with_state(m: Maker) -> None:
     batch, channels, steps, taps = m.int(1, 3), m.int(1, 4), m.int(1, 5), m.int(1, 4)
