@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs/onnx-support.md"
 TITLES = {"": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml", "com.microsoft": "com.microsoft"}
 
+# Functions that refuse all that they import, with what to do instead.
+REFUSALS = {"import_refused", "import_nchwc_refused"}
+
 # Operators with a row that refuses them, or without one: why.
 REASONS = {
     ("ai.onnx.preview.training", "Gradient"): "refused: it differentiates a graph, which only a trainer does",
@@ -28,8 +31,11 @@ REASONS = {
 
 def read_rows() -> dict[tuple[str, str], list[int]]:
     rows: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for domain, op, since in re.findall(r'TENON_IMPORT\("([^"]*)", (\w+), (\d+),', (ROOT / "src/onnx/importers.def").read_text()):
+    row = r'TENON_IMPORT\("([^"]*)", (\w+), (\d+), (\w+)\)'
+    for domain, op, since, function in re.findall(row, (ROOT / "src/onnx/importers.def").read_text()):
         rows[domain, op].append(int(since))
+        if function in REFUSALS:
+            REASONS[domain, op] = "refused; the message says what to do instead"
     return rows
 
 

@@ -3,6 +3,7 @@
 #include "ops/move.h"
 #include "ops/shape_of.h"
 #include "ops/slice.h"
+#include "ops/transpose.h"
 
 namespace tenon::onnx {
 
@@ -17,6 +18,14 @@ ops::AutoPad auto_pad_attr(NodeImport& n) {
 
 ValueId cut(NodeImport& n, ValueId x, int64_t axis, int64_t first, int64_t last) {
   return n.emit(ops::Slice{}, {x, n.int_list({first}), n.int_list({last}), n.int_list({axis})});
+}
+
+ValueId channels_behind(NodeImport& n, ValueId w) {
+  const int64_t rank = n.rank(w);
+  Dims perm{0};
+  for (int64_t i = 2; i < rank; ++i) perm.push_back(i);
+  perm.push_back(1);
+  return n.emit(ops::Transpose{.perm = std::move(perm)}, {w});
 }
 
 ValueId dim_of(NodeImport& n, ValueId x, int64_t axis) { return n.emit(ops::ShapeOf{.start = axis, .end = axis + 1}, {x}); }

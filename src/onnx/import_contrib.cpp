@@ -1,12 +1,11 @@
-// com.microsoft: what onnxruntime's own optimiser and quantiser write into files.
+// com.microsoft: activations, and products and convolutions fused with what follows them, as onnxruntime's optimiser writes them.
 #include <cmath>
 #include <numbers>
 
 #include "onnx/import_attrs.h"
 #include "ops/mat_mul.h"
-#include "ops/norm.h"
-#include "ops/quantize.h"
-#include "ops/reshape.h"
+#include "ops/split.h"
+#include "ops/transpose.h"
 
 namespace tenon::onnx {
 
@@ -15,10 +14,10 @@ Result<Values> import_gemm(NodeImport& n);
 
 namespace {
 
-/// The activation that a fused operator names, on its result.
-ValueId activated(NodeImport& n, ValueId y) {
+/// The activation that a fused operator names, on its result; its parameters by position, absent ones as the activation's own operator
+/// has them.
+ValueId activated(NodeImport& n, ValueId y, const std::vector<double>& p) {
   const std::string name = n.string_attr("activation", "");
-  const std::vector<double> p = n.floats_attr("activation_params");
   const auto parameter = [&](size_t i, double otherwise) { return i < p.size() ? p[i] : otherwise; };
   if (name.empty()) return y;
   return n.pointwise({y}, [&](const std::vector<Term>& t) {
@@ -26,35 +25,37 @@ ValueId activated(NodeImport& n, ValueId y) {
     if (name == "Relu") return apply(Fn::relu, x);
     if (name == "Tanh") return apply(Fn::tanh, x);
     if (name == "Sigmoid") return apply(Fn::sigmoid, x);
-    if (name == "LeakyRelu") return where(x < 0, x * parameter(0, 0.01), x);
-    if (name == "Clip") return min(max(x, x.constant(parameter(0, 0))), x.constant(parameter(1, 0)));
-    if (name == "HardSigmoid") return max(x.constant(0), min(x.constant(1), x * parameter(0, 0.2) + parameter(1, 0.5)));
+    if (name == "LeakyRelu") return where(x < 0, x * parameter(0, 0.01f), x);
+    if (name == "Clip")
+      return min(max(x, x.constant(parameter(0, -3.4028234663852886e38))), x.constant(parameter(1, 3.4028234663852886e38)));
+    if (name == "HardSigmoid") return max(x.constant(0), min(x.constant(1), x * parameter(0, 0.2f) + parameter(1, 0.5f)));
+    if (name == "HardSwish") return x * max(x.constant(0), min(x.constant(1), x * (1.0 / 6) + 0.5));
+    if (name == "Elu") return where(x < 0, (apply(Fn::exp, x) - 1) * parameter(0, 1), x);
+    if (name == "Selu")
+      return where(x > 0, x, (apply(Fn::exp, x) - 1) * parameter(0, 1.67326319217681884765625)) * parameter(1, 1.05070102214813232421875);
+    if (name == "Softplus") return apply(Fn::softplus, x);
+    if (name == "Softsign") return x / (apply(Fn::abs, x) + 1);
+    if (name == "ThresholdedRelu") return where(x > parameter(0, 1), x, x.constant(0));
     n.unsupported("activation '{}'", name);
     return x;
   });
 }
+/// The three attributes of products; those of convolutions are a list.
+std::vector<double> activation_parameters(NodeImport& n) {
+  std::vector<double> p;
+  for (const std::string_view name : {"activation_alpha", "activation_beta", "activation_gamma"}) {
+    if (!n.has_attr(name)) break;
+    p.push_back(n.float_attr(name, 0));
+  }
+  return p;
+}
 
-ValueId sum(NodeImport& n, const Values& in) {
+ValueId total(NodeImport& n, const Values& in) {
   return n.pointwise(in, [](const std::vector<Term>& t) {
     Term all = t[0];
     for (size_t i = 1; i < t.size(); ++i) all = all + t[i];
     return all;
   });
-}
-
-/// y = norm(x + skip + bias); the fourth output is the sum.
-Values skip_norm(NodeImport& n, bool rms) {
-  Values parts{n.required(0, "input"), n.required(1, "skip")};
-  const size_t bias = rms ? 3 : 4;
-  if (n.has_input(bias)) parts.push_back(n.input(bias));
-  const ValueId total = sum(n, parts);
-  Values in{total, n.required(2, "gamma")};
-  if (!rms && n.has_input(3)) in.push_back(n.input(3));
-  const size_t outputs = n.has_output(2) ? 3 : n.has_output(1) ? 2 : 1;
-  Values out = n.emit(ops::LayerNorm{.axis = -1, .epsilon = n.float_attr("epsilon", 1e-5), .rms = rms}, std::move(in), rms ? 1 : outputs);
-  out.resize(3, ValueId::none);
-  out.push_back(total);
-  return out;
 }
 
 Term gelu(Term x) { return x * 0.5 * (apply(Fn::erf, x * (std::numbers::sqrt2 / 2)) + 1); }
@@ -65,36 +66,89 @@ Values gelu_of_sum(NodeImport& n, Term (*formula)(Term)) {
   return {n.pointwise(in, [&](const std::vector<Term>& t) { return formula(t.size() > 1 ? t[0] + t[1] : t[0]); })};
 }
 
-/// One quantised operand: input i, its scale i + 1 and its zero point i + 2.
-ValueId dequantized(NodeImport& n, size_t i) {
-  Values in{n.required(i, "a quantised value"), n.required(i + 1, "its scale")};
-  if (n.has_input(i + 2)) in.push_back(n.input(i + 2));
-  return n.emit(ops::DequantizeLinear{}, std::move(in));
+/// transBatch: the first dim goes behind the batch dims, [m, batch..., k] → [batch..., m, k].
+ValueId batch_moved(NodeImport& n, ValueId x, std::string_view attribute) {
+  if (n.int_attr(attribute, 0) == 0) return x;
+  const int64_t rank = n.rank(x);
+  if (rank < 3) return x;
+  Dims perm;
+  for (int64_t i = 1; i < rank - 1; ++i) perm.push_back(i);
+  perm.push_back(0);
+  perm.push_back(rank - 1);
+  return n.emit(ops::Transpose{.perm = std::move(perm)}, {x});
 }
-ValueId quantized(NodeImport& n, ValueId y, size_t scale) {
-  Values in{y, n.required(scale, "y_scale")};
-  if (n.has_input(scale + 1)) in.push_back(n.input(scale + 1));
-  return n.emit(ops::QuantizeLinear{.dtype = n.has_input(scale + 1) ? DType::none : DType::u8}, std::move(in));
+ValueId fused_product(NodeImport& n) {
+  const double alpha = n.float_attr("alpha", 1);
+  const ValueId y = n.emit(ops::MatMul{.trans_a = n.int_attr("transA", 0) != 0, .trans_b = n.int_attr("transB", 0) != 0},
+                           {batch_moved(n, n.required(0, "A"), "transBatchA"), batch_moved(n, n.required(1, "B"), "transBatchB")});
+  if (alpha == 1) return y;
+  return n.pointwise({y}, [&](const std::vector<Term>& t) { return t[0] * alpha; });
+}
+
+/// A convolution with x and y [N, spatial..., C] and weights [M, kernel..., C].
+ValueId convolution_behind(NodeImport& n, ValueId w) {
+  ops::Conv conv = conv_of(n);
+  conv.channels_last = true;
+  Values in{n.required(0, "X"), w};
+  if (n.has_input(2)) in.push_back(n.input(2));
+  return n.emit(std::move(conv), std::move(in));
+}
+
+/// NhwcConv is specified with the weights of Conv, but onnxruntime's optimiser writes them as [M, kernel..., C]; where kernel_shape can
+/// tell, it does.
+bool has_weights_of_conv(NodeImport& n, ValueId w) {
+  const Dims kernel = n.ints_attr("kernel_shape");
+  const Fact& fact = n.fact(w);
+  if (!fact.has_rank() || fact.rank() != static_cast<int64_t>(kernel.size()) + 2) return false;
+  bool first = true, last = true;  // the kernel's dims behind M, or at the end
+  for (size_t i = 0; i < kernel.size(); ++i) {
+    const int64_t at = static_cast<int64_t>(i) + 1;
+    first = first && fact.shape()[at].constant() == kernel[i];
+    last = last && fact.shape()[at + 1].constant() == kernel[i];
+  }
+  return last && !first;
 }
 
 }  // namespace
 
 Result<Values> import_fused_conv(NodeImport& n) {
   TENON_TRY(y, import_conv(n));
-  if (n.has_input(3)) y[0] = sum(n, {y[0], n.input(3)});
-  return Values{activated(n, y[0])};
+  if (n.has_input(3)) y[0] = total(n, {y[0], n.input(3)});
+  return Values{activated(n, y[0], n.floats_attr("activation_params"))};
 }
+Result<Values> import_nhwc_conv(NodeImport& n) {
+  const ValueId w = n.required(1, "W");
+  return Values{convolution_behind(n, has_weights_of_conv(n, w) ? channels_behind(n, w) : w)};
+}
+Result<Values> import_nhwc_fused_conv(NodeImport& n) {
+  ValueId y = convolution_behind(n, channels_behind(n, n.required(1, "W")));
+  if (n.has_input(3)) y = total(n, {y, n.input(3)});
+  return Values{activated(n, y, n.floats_attr("activation_params"))};
+}
+Result<Values> import_conv_transpose_with_pads(NodeImport& n) {
+  ops::ConvTranspose conv{.strides = n.ints_attr("strides"), .dilations = n.ints_attr("dilations")};
+  if (n.has_input(2)) conv.pads = n.known_ints(n.input(2), "pads");
+  conv.output_padding = n.ints_attr("output_padding");
+  conv.groups = n.int_attr("group", 1);
+  conv.auto_pad = auto_pad_attr(n);
+  Values in{n.required(0, "X"), n.required(1, "W")};
+  if (n.has_input(3)) in.push_back(n.input(3));
+  return Values{n.emit(std::move(conv), std::move(in))};
+}
+
 Result<Values> import_fused_gemm(NodeImport& n) {
   TENON_TRY(y, import_gemm(n));
-  return Values{activated(n, y[0])};
+  return Values{activated(n, y[0], activation_parameters(n))};
 }
-Result<Values> import_fused_matmul(NodeImport& n) {
-  if (n.int_attr("transBatchA", 0) != 0 || n.int_attr("transBatchB", 0) != 0) n.unsupported("transposed batch dims");
-  const double alpha = n.float_attr("alpha", 1);
-  const ValueId y = n.emit(ops::MatMul{.trans_a = n.int_attr("transA", 0) != 0, .trans_b = n.int_attr("transB", 0) != 0},
-                           {n.required(0, "A"), n.required(1, "B")});
-  if (alpha == 1) return Values{y};
-  return Values{n.pointwise({y}, [&](const std::vector<Term>& t) { return t[0] * alpha; })};
+Result<Values> import_fused_matmul(NodeImport& n) { return Values{fused_product(n)}; }
+Result<Values> import_fused_matmul_activation(NodeImport& n) {
+  if (n.string_attr("activation", "") == "Softmax") n.unsupported("activation 'Softmax'");
+  return Values{activated(n, fused_product(n), activation_parameters(n))};
+}
+Result<Values> import_gemm_fast_gelu(NodeImport& n) {
+  Values in{n.emit(ops::MatMul{}, {n.required(0, "X"), n.required(1, "W")})};
+  if (n.has_input(2)) in.push_back(n.input(2));
+  return Values{n.pointwise(in, [](const std::vector<Term>& t) { return fast_gelu(t.size() > 1 ? t[0] + t[1] : t[0]); })};
 }
 
 Result<Values> import_ms_gelu(NodeImport& n) { return gelu_of_sum(n, gelu); }
@@ -103,61 +157,19 @@ Result<Values> import_quick_gelu(NodeImport& n) {
   const double alpha = n.float_attr("alpha", 1.702f);
   return Values{n.pointwise({n.required(0, "X")}, [&](const std::vector<Term>& t) { return t[0] * apply(Fn::sigmoid, t[0] * alpha); })};
 }
-Result<Values> import_skip_layer_normalization(NodeImport& n) { return skip_norm(n, false); }
-Result<Values> import_skip_rms_normalization(NodeImport& n) { return skip_norm(n, true); }
-
-Result<Values> import_qlinear_add(NodeImport& n) { return Values{quantized(n, sum(n, {dequantized(n, 0), dequantized(n, 3)}), 6)}; }
-Result<Values> import_qlinear_mul(NodeImport& n) {
-  const ValueId y = n.pointwise({dequantized(n, 0), dequantized(n, 3)}, [](const std::vector<Term>& t) { return t[0] * t[1]; });
-  return Values{quantized(n, y, 6)};
+/// The first half of the last dim times gelu of the second.
+Result<Values> import_bias_split_gelu(NodeImport& n) {
+  const ValueId x = total(n, {n.required(0, "X"), n.required(1, "bias")});
+  const Values halves = n.emit(ops::Split{.axis = -1, .num_outputs = 2}, {x}, 2);
+  return Values{n.pointwise(halves, [](const std::vector<Term>& t) { return t[0] * gelu(t[1]); })};
 }
-Result<Values> import_qlinear_sigmoid(NodeImport& n) {
-  const ValueId y = n.pointwise({dequantized(n, 0)}, [](const std::vector<Term>& t) { return apply(Fn::sigmoid, t[0]); });
-  return Values{quantized(n, y, 3)};
+/// The same by x · sigmoid(1.702 · x), without a bias; Y = first · quick_gelu(second).
+Result<Values> import_split_quick_gelu(NodeImport& n) {
+  const Values halves = n.emit(ops::Split{.axis = -1, .num_outputs = 2}, {n.required(0, "X")}, 2);
+  return Values{n.pointwise(halves, [](const std::vector<Term>& t) { return t[0] * (t[1] * apply(Fn::sigmoid, t[1] * 1.702f)); })};
 }
-Result<Values> import_qlinear_leaky_relu(NodeImport& n) {
-  const double alpha = n.float_attr("alpha", 0.01f);
-  const ValueId y = n.pointwise({dequantized(n, 0)}, [&](const std::vector<Term>& t) { return where(t[0] < 0, t[0] * alpha, t[0]); });
-  return Values{quantized(n, y, 3)};
-}
-
-/// Weights of `bits` each, [N, blocks, block·bits/8] packed from the low bits up, one scale and one zero point per block:
-/// Y = A · dequantised(B)ᵀ. Zero points are packed in rows of their own, or absent: the middle of the range.
-Result<Values> import_matmul_n_bits(NodeImport& n) {
-  const int64_t k = n.required_int("K"), rows = n.required_int("N"), bits = n.int_attr("bits", 4), block = n.required_int("block_size");
-  const ValueId a = n.required(0, "A"), b = n.required(1, "B"), scales = n.required(2, "scales");
-  const DType type = bits == 4 ? DType::u4 : bits == 2 ? DType::u2 : DType::u8;
-  if (bits != 2 && bits != 4 && bits != 8) n.unsupported("{} bits", bits);
-  if (k < 1 || rows < 1 || block < 1) n.refuse("K {}, N {}, block_size {}", k, rows, block);
-  if (n.has_input(4)) n.unsupported("g_idx, which permutes the weights");
-  if (n.failed()) return Values{};
-  const int64_t blocks = (k + block - 1) / block;
-  // The bytes of packed elements are a tensor of a narrower type with the same bytes.
-  const auto unpacked = [&](ValueId value, int64_t columns) {
-    const std::optional<Tensor> bytes = n.contents(value);
-    if (!bytes || bytes->dtype != DType::u8) n.unsupported("packed weights must be u8 constants");
-    if (n.failed()) return ValueId::none;
-    const int64_t count = rows * columns;
-    if (bytes_of(type, count) != bytes->bytes()) n.refuse("{} bytes for [{}, {}] of {} bits", bytes->bytes(), rows, columns, bits);
-    auto owner = std::make_shared<Tensor>(*bytes);
-    return n.constant(Tensor::wrap(type, {rows, columns}, bytes->data, owner));
-  };
-  const ValueId weights = unpacked(b, blocks * block);
-  const ValueId scale = n.emit(ops::Reshape{}, {scales, n.int_list({rows, blocks})});
-  Values in{weights, scale};
-  if (n.has_input(3) && is_float(n.dtype(n.input(3)))) {
-    n.unsupported("zero points of type {}", to_string(n.dtype(n.input(3))));
-  } else if (n.has_input(3)) {
-    const int64_t per_byte = 8 / bits, padded = (blocks + per_byte - 1) / per_byte * per_byte;
-    const ValueId zeros = unpacked(n.input(3), padded);
-    in.push_back(padded == blocks ? zeros : cut(n, zeros, 1, 0, blocks));
-  } else {
-    in.push_back(n.constant(filled(n, type, {rows, blocks}, static_cast<double>(int64_t{1} << (bits - 1)))));
-  }
-  ValueId w = n.emit(ops::DequantizeLinear{.axis = 1, .block_size = block}, std::move(in));
-  if (blocks * block != k) w = cut(n, w, 1, 0, k);
-  const ValueId y = n.emit(ops::MatMul{.trans_b = true}, {a, n.cast(w, n.dtype(a))});
-  return Values{n.has_input(5) ? sum(n, {y, n.input(5)}) : y};
+Result<Values> import_bias_add(NodeImport& n) {
+  return Values{total(n, {n.required(0, "X"), n.required(1, "bias"), n.required(2, "skip")})};
 }
 
 }  // namespace tenon::onnx

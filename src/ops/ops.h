@@ -18,6 +18,7 @@
 #include "ops/identity.h"
 #include "ops/if.h"
 #include "ops/image_decode.h"
+#include "ops/inverse.h"
 #include "ops/lookup.h"
 #include "ops/loop.h"
 #include "ops/maps.h"

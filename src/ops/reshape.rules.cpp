@@ -16,6 +16,8 @@ std::optional<Values> merge_views(Rewriter& rw, const Node& node) {
   if (!outer.shape) return std::nullopt;
   const Node* inner = rw.producer<Reshape>(node.in[0]);
   if (!inner) return std::nullopt;
+  for (const Dim& dim : *outer.shape)  // sizes that only the inner one finds
+    if (!inner->op.as<Reshape>()->shape && !rw.is_known_with(dim, inner->in[0])) return std::nullopt;
   return rw.emit(Reshape(outer), {inner->in[0]});
 }
 

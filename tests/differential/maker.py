@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference.op_run import OpRun
 
 FLOATS = (np.float32, np.float16, np.float64)
 INTS = (np.int32, np.int64, np.int8, np.uint8, np.int16, np.uint16, np.uint32, np.uint64)
@@ -33,6 +34,24 @@ def op(domain: str, name: str) -> Callable[[Callable[[Maker], None]], Callable[[
         assert (domain, name) not in makers, name
         makers[domain, name] = make
         return make
+
+    return register
+
+
+references: list[type[OpRun]] = []
+
+
+def reference(domain: str, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Gives the evaluator of the onnx package an operator: a function of arrays and attributes; several results are a tuple."""
+
+    def register(formula: Callable[..., Any]) -> Callable[..., Any]:
+        def run(self: OpRun, *inputs: Any, **_: Any) -> tuple[Any, ...]:
+            given = {a.name: helper.get_attribute_value(a) for a in self.onnx_node.attribute}
+            result = formula(*inputs, **{key: v.decode() if isinstance(v, bytes) else v for key, v in given.items()})
+            return result if isinstance(result, tuple) else (result,)
+
+        references.append(type(name, (OpRun,), {"op_domain": domain, "_run": run}))
+        return formula
 
     return register
 

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from maker import Maker, makers
+from maker import Maker, makers, references
 from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from wraps import wrap
@@ -79,7 +79,7 @@ def by_onnxruntime(model: onnx.ModelProto, m: Maker) -> Outputs:
 
 
 def by_reference(model: onnx.ModelProto, m: Maker) -> Outputs:
-    return list(ReferenceEvaluator(model).run(m.outputs, m.inputs))
+    return list(ReferenceEvaluator(model, new_ops=references).run(m.outputs, m.inputs))
 
 
 def evaluate(m: Maker, oracle: Oracle) -> Outputs:
