@@ -15,7 +15,7 @@ Result<Values> import_linear_attention(NodeImport& n);
 
 namespace {
 
-ValueId product_of(NodeImport& n, ValueId a, ValueId b) {
+ValueId elementwise_product(NodeImport& n, ValueId a, ValueId b) {
   return n.pointwise({a, b}, [](const std::vector<Term>& t) { return t[0] * t[1].cast(t[0].type()); });
 }
 
@@ -49,7 +49,7 @@ Result<Values> import_gated_rms_norm(NodeImport& n) {
   const std::string name = n.string_attr("activation", "silu");
   if (name != "silu" && name != "swish" && name != "sigmoid") n.unsupported("activation '{}'", name);
   const ValueId x = n.required(0, "X"), scale = n.required(1, "scale");
-  const ValueId y = product_of(n, group_rms(n, x, dim_of(n, scale, 0)), scale);
+  const ValueId y = elementwise_product(n, group_rms(n, x, dim_of(n, scale, 0)), scale);
   const ValueId flat = n.emit(ops::Reshape{}, {y, n.emit(ops::ShapeOf{}, {x})});
   return Values{n.pointwise({flat, n.required(2, "gate")}, [&](const std::vector<Term>& t) {
     const Term gate = apply(Fn::sigmoid, t[1]);
@@ -68,7 +68,7 @@ Result<Values> import_branchwise_rms_norm(NodeImport& n) {
                            : n.emit(ops::LayerNorm{.axis = -1, .epsilon = n.float_attr("epsilon", 1e-5f), .rms = true}, {x});
   if (n.has_input(1)) {
     const ValueId columns = n.emit(ops::Concat{.axis = 0}, {n.int_list({-1}), width});
-    y = product_of(n, y, n.emit(ops::Reshape{}, {n.input(1), columns}));
+    y = elementwise_product(n, y, n.emit(ops::Reshape{}, {n.input(1), columns}));
   }
   return Values{branches > 0 ? n.emit(ops::Reshape{}, {y, shape}) : y};
 }

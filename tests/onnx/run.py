@@ -5,8 +5,8 @@ usage: run.py TENON [--cases DIR | --suite FILE] [--target NAME] [--update] [mor
 
 DIR holds the node cases: the folder backend/test/data/node of the wheel onnx==1.21.0. Without --cases, it is looked for in the running
 Python, in $VIRTUAL_ENV and in .venv of the repository; where it is not found, the exit code is 77 (skipped). Their list is expect.txt.
-FILE is a tar archive of <kind>/<case>/ folders (node cases of older opsets, simple, pytorch-converted, pytorch-operator); its list is
-expect_suite.txt. A case on no list stands in exceptions.txt with the reason.
+FILE is a tar archive of <kind>/<case>/ folders (node cases of older opsets, simple, pytorch-converted, pytorch-operator) and of light
+models; its list is expect_suite.txt. A case on no list stands in exceptions.txt or exceptions_suite.txt with the reason.
 
 example: tests/onnx/run.py build/release/bin/tenon             a listed case that fails, or an unlisted one that passes, is an error
          tests/onnx/run.py build/release/bin/tenon --update    write the list anew; read the difference before committing it
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -59,23 +60,48 @@ def read_names(path: Path) -> dict[str, str]:
 
 
 def unexplained(cases: Path, expected: Path) -> list[str]:
-    """What is wrong with exceptions.txt, as far as these cases go."""
-    listed, exceptions = read_names(expected), read_names(HERE / "exceptions.txt")
+    """What is wrong with the list of exceptions."""
+    reasons = HERE / expected.name.replace("expect", "exceptions")
+    listed, exceptions = read_names(expected), read_names(reasons)
     there = {path.name for path in cases.iterdir() if path.is_dir()}
-    wrong = [f"{name} stands neither in {expected.name} nor in exceptions.txt" for name in sorted(there - set(listed) - set(exceptions))]
-    wrong += [f"{name} stands in {expected.name} and in exceptions.txt" for name in sorted(there & set(listed) & set(exceptions))]
-    return wrong + [f"{name}: exceptions.txt says no reason" for name, reason in exceptions.items() if not reason]
+    wrong = [f"{name} stands neither in {expected.name} nor in {reasons.name}" for name in sorted(there - set(listed) - set(exceptions))]
+    wrong += [f"{name} stands in {expected.name} and in {reasons.name}" for name in sorted(there & set(listed) & set(exceptions))]
+    wrong += [f"{name} stands in {reasons.name}, but there is no such case" for name in sorted(set(exceptions) - there)]
+    return wrong + [f"{name}: {reasons.name} says no reason" for name, reason in exceptions.items() if not reason]
+
+
+def make_light(light: Path, folder: Path) -> None:
+    """Cases of models whose weights are constants: the input is 0, 1/n, 2/n, …, as onnx's own runner makes it."""
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    for model in sorted(light.glob("*.onnx")):
+        data = folder / model.stem / "test_data_set_0"
+        data.mkdir(parents=True)
+        model.rename(folder / model.stem / "model.onnx")
+        (light / f"{model.stem}_output_0.pb").rename(data / "output_0.pb")
+        graph = onnx.load(folder / model.stem / "model.onnx").graph
+        weights = {tensor.name for tensor in graph.initializer} | {name for node in graph.node for name in node.output}
+        inputs = [value for value in graph.input if value.name not in weights]
+        for i, value in enumerate(inputs):
+            dims = [dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim]
+            count = int(np.prod(dims))
+            tensor = numpy_helper.from_array((np.arange(count) / count).reshape(dims).astype(np.float32), value.name)
+            (data / f"input_{i}.pb").write_bytes(tensor.SerializeToString())
 
 
 def unpack(suite: Path, folder: Path) -> None:
     """The cases of all kinds side by side."""
     with tarfile.open(suite) as archive:
-        archive.extractall(folder / "kinds", filter="data")
+        archive.extractall(folder / "kinds")  # noqa: S202  test material; Python 3.11.2 has no filters
     for kind in sorted((folder / "kinds").iterdir()):
+        if kind.name == "light":
+            make_light(kind, folder)
         for case in sorted(kind.iterdir()):
-            case.rename(folder / case.name)
-        kind.rmdir()
-    (folder / "kinds").rmdir()
+            if (case / "model.onnx").exists():
+                case.rename(folder / case.name)
+    shutil.rmtree(folder / "kinds")
 
 
 def run(tenon: Path, cases: Path, expected: Path, update: bool, more: list[str]) -> int:
