@@ -44,7 +44,8 @@ ValueId numbers_below(Rewriter& rw, const Dim& size, ValueId limit, int64_t behi
 
 ValueId numbers_along(Rewriter& rw, ValueId x, int64_t axis, int64_t behind) {
   const Dim size = rw.fact(x).shape()[axis];
-  return numbers_below(rw, size, size.is_constant() ? ValueId::none : size_along(rw, x, axis), behind);
+  const bool stored = size.constant().value_or(INT64_MAX) <= kMostStored;
+  return numbers_below(rw, size, stored ? ValueId::none : size_along(rw, x, axis), behind);
 }
 
 }  // namespace tenon::ops

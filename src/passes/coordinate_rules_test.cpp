@@ -93,6 +93,8 @@ TEST(CoordinateRules, Triangles) {
     expect_same(strf("graph main(%x: f32[n, m]) -> (%y) {{ %y = EyeLike(%x) dtype={} k=-1 }}", type), {counted(DType::f32, {5, 3})});
   }
   expect_same("graph main(%x: i32[n, 3]) -> (%y) { %y = EyeLike(%x) }", {counted(DType::i32, {0, 3})});
+  // More rows than a list of numbers may have in the file.
+  expect_same("graph main(%x: u8[70000, 2]) -> (%y) { %y = EyeLike(%x) dtype=u8 k=-69999 }", {counted(DType::u8, {70000, 2})});
 }
 
 TEST(CoordinateRules, ReversedSequences) {

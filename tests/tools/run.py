@@ -67,6 +67,22 @@ class Tools(unittest.TestCase):
         self.assertEqual(rows["conv"]["why"], "asked for: the model has f32")
         self.assertIn("asked for", self.ok("inspect", engine, "--precision"))
 
+    def test_check(self) -> None:
+        report = self.json("check", MODEL)
+        self.assertEqual((report["ok"], report["issues"]), (True, []))
+        self.assertGreater(report["weight_bytes"], 0)
+        self.assertIn("the model can be built", self.ok("check", MODEL))
+        # Two kinds of nodes under names that nobody has: each of them is told, with what to do.
+        broken = Path(self.folder.name) / "broken.onnx"
+        broken.write_bytes(MODEL.read_bytes().replace(b"Relu", b"Rulu").replace(b"Gemm", b"Gomm"))
+        done = call("check", broken, "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        issues = json.loads(done.stdout)["issues"]
+        self.assertEqual({issue["op"] for issue in issues}, {"Rulu", "Gomm"})
+        self.assertTrue(all(issue["node"] and issue["reason"] and issue["advice"] for issue in issues), issues)
+        self.assertIn("problem: node", call("check", broken).stdout)
+        self.fails(1, "no_such", "check", "no_such.onnx")
+
     def test_steps_on_the_host_are_told(self) -> None:
         engine = Path(self.folder.name) / "gpu.engine"
         done = call("build", SMALL / "loop_accumulate/model.onnx", "-o", engine, "--target", "sm_90")
