@@ -25,8 +25,13 @@ def matmul_n_bits(m: Maker) -> None:
     a = m.shape(1, 2, 3, empty=0)
     inputs = [m.input(m.floats([*a, k])), m.constant(b), m.constant(m.floats([rows * blocks], low=0.01, high=0.1))]
     zeros = packed_bits(m.ints([rows, blocks], np.uint8, 0, 2**bits - 1), bits)
-    inputs.append(m.constant(zeros.reshape(-1)) if m.chance(0.5) else "")
-    inputs += ["", m.constant(m.floats([rows]))] if m.chance(0.3) else []
+    grouped = bits == 4 and m.chance(0.2)
+    if bits == 4 and m.chance(0.25):
+        inputs.append(m.constant(m.floats([rows * blocks], low=0, high=15)))
+    else:  # the reference leaves packed zero points out where there are groups
+        inputs.append(m.constant(zeros.reshape(-1)) if not grouped and m.chance(0.5) else "")
+    inputs.append(m.constant(m.ints([blocks * block], np.int32, 0, blocks - 1)) if grouped else "")
+    inputs.append(m.constant(m.floats([rows])) if m.chance(0.3) else "")
     m.output(m.node("MatMulNBits", inputs, domain=MS, K=k, N=rows, bits=bits, block_size=block))
 
 
