@@ -39,7 +39,7 @@ Result<Values> import_qlinear_add(NodeImport& n) {
   return Values{n.pointwise(in, [&](const std::vector<Term>& t) {
     const auto real = [&](size_t i) { return t[i].cast(DType::f32); };
     const Term a = t[1] / t[6], b = t[4] / t[6];
-    const Term rounded = apply(Fn::round, real(0) * a + (real(3) * b + (real(7) - (a * real(2) + b * real(5)))));
+    const Term rounded = apply(Fn::round, real(7) - (a * real(2) + b * real(5)) + real(0) * a + real(3) * b);
     return Term{rounded.expr, rounded.expr->add_cast(rounded.node, type, true)};
   })};
 }

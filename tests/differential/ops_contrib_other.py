@@ -30,16 +30,16 @@ def op(domain: str, name: str) -> Callable[[Callable[[Maker], None]], Callable[[
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)))
 
 
 def erf_gelu(x: np.ndarray) -> np.ndarray:
-    return x * 0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2)))
+    return np.asarray(x * 0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2))))
 
 
 def softmax(x: np.ndarray, axis: Any) -> np.ndarray:
     e = np.exp(x - x.max(axis, keepdims=True))
-    return e / e.sum(axis, keepdims=True)
+    return np.asarray(e / e.sum(axis, keepdims=True))
 
 
 def as_f32(x: np.ndarray) -> np.ndarray:
@@ -48,7 +48,7 @@ def as_f32(x: np.ndarray) -> np.ndarray:
 
 @reference(MS, "BiasAdd")
 def _(x: np.ndarray, bias: np.ndarray, skip: np.ndarray) -> np.ndarray:
-    return x + bias + skip
+    return np.asarray(x + bias + skip)
 
 
 @op(MS, "BiasAdd")
@@ -258,7 +258,7 @@ def gemm_fast_gelu(m: Maker) -> None:
 
 @reference(MS, "TorchEmbedding")
 def _(weight: np.ndarray, indices: np.ndarray, *_: Any) -> np.ndarray:
-    return weight[indices]
+    return np.asarray(weight[indices])
 
 
 @op(MS, "TorchEmbedding")
@@ -329,9 +329,15 @@ def _nhwc(name: str) -> None:
             parts.append(np.tensordot(part, w[g * filters : (g + 1) * filters].astype(np.float64), (axes, list(range(1, spatial + 2)))))
         y = np.concatenate(parts, -1) + (0 if bias is None else bias) + (0 if z is None else z)
         p = list(activation_params or [])
-        forms = {"": lambda t: t, "Relu": lambda t: np.maximum(t, 0), "Tanh": np.tanh, "Sigmoid": sigmoid,
-                 "LeakyRelu": lambda t: np.where(t < 0, t * p[0], t), "Clip": lambda t: np.clip(t, p[0], p[1]),
-                 "HardSigmoid": lambda t: np.clip(t * p[0] + p[1], 0, 1)}  # fmt: skip
+        forms: dict[str, Callable[[np.ndarray], Any]] = {
+            "": lambda t: t,
+            "Relu": lambda t: np.maximum(t, 0),
+            "Tanh": np.tanh,
+            "Sigmoid": sigmoid,
+            "LeakyRelu": lambda t: np.where(t < 0, t * p[0], t),
+            "Clip": lambda t: np.clip(t, p[0], p[1]),
+            "HardSigmoid": lambda t: np.clip(t * p[0] + p[1], 0, 1),
+        }
         return as_f32(forms[activation](y))
 
     @op(MS, name)

@@ -28,7 +28,7 @@ def q(m: Maker, shape: list[int], dtype: Any) -> np.ndarray:
 
 
 def weights(m: Maker, shape: list[int], dtype: Any) -> np.ndarray:
-    """The same, but signed ones of 7 bits: the products of the reference add pairs in 16 bits on processors without VNNI, which saturate."""
+    """The same, but signed ones of 7 bits: without VNNI the products of the reference add pairs in 16 bits, which saturate."""
     return m.ints(shape, dtype, -64, 63) if dtype == np.int8 else q(m, shape, dtype)
 
 
@@ -220,7 +220,8 @@ def matmul_integer_to_float(m: Maker) -> None:
 @op(MS, "MatMulInteger16")
 def matmul_integer16(m: Maker) -> None:
     a, b = matrices(m)
-    m.output(m.node("MatMulInteger16", [m.input(m.ints(a, np.int16, -3000, 3000)), m.operand(m.ints(b, np.int16, -3000, 3000))], domain=MS))
+    left, right = m.ints(a, np.int16, -3000, 3000), m.ints(b, np.int16, -3000, 3000)
+    m.output(m.node("MatMulInteger16", [m.input(left), m.operand(right)], domain=MS))
 
 
 @op(MS, "DynamicQuantizeLSTM")
@@ -232,7 +233,8 @@ def dynamic_quantize_lstm(m: Maker) -> None:
 
     def packed(rows: int) -> tuple[str, list[str]]:
         middle = 0 if dtype == np.int8 or m.chance(0.5) else 128
-        return m.constant(weights(m, [directions, rows, 4 * hidden], dtype)), [scale(m, each, 0.001, 0.004), m.constant(np.full(each, middle, dtype))]
+        w = m.constant(weights(m, [directions, rows, 4 * hidden], dtype))
+        return w, [scale(m, each, 0.001, 0.004), m.constant(np.full(each, middle, dtype))]
 
     w, w_numbers = packed(width)
     r, r_numbers = packed(hidden)
