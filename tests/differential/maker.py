@@ -99,14 +99,14 @@ class Maker:
         return [0 if self.chance(empty) else self.int(1, most) for _ in range(self.int(low, high))]
 
     def floats(self, shape: Sequence[int], dtype: Any = np.float32, low: float = -3, high: float = 3) -> np.ndarray:
-        return self.numpy.uniform(low, high, tuple(shape)).astype(dtype)
+        return np.asarray(self.numpy.uniform(low, high, tuple(shape))).astype(dtype)
 
     def ints(self, shape: Sequence[int], dtype: Any = np.int64, low: int = 0, high: int = 10) -> np.ndarray:
         """Both ends included."""
-        return self.numpy.integers(low, high, tuple(shape), endpoint=True).astype(dtype)
+        return np.asarray(self.numpy.integers(low, high, tuple(shape), endpoint=True)).astype(dtype)
 
     def bools(self, shape: Sequence[int]) -> np.ndarray:
-        return self.numpy.random(tuple(shape)) < 0.5
+        return np.asarray(self.numpy.random(tuple(shape)) < 0.5)
 
     def strings(self, shape: Sequence[int], words: Sequence[str]) -> np.ndarray:
         flat = [self.pick(words) for _ in range(int(np.prod(shape, dtype=np.int64)))]
@@ -127,6 +127,8 @@ class Maker:
         """A graph input with its contents: an array, a list of arrays for a sequence of tensors, or a dict of floats. The name may be that
         of a value that is computed from the input and equals it."""
         name = self.name()
+        if isinstance(value, np.generic):
+            value = np.asarray(value)
         self.inputs[name] = value
         while self.wrap and isinstance(value, np.ndarray) and self.chance(0.25):
             wrap, self.wrap = self.wrap, None  # a way around takes no ways around

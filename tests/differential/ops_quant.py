@@ -75,7 +75,7 @@ def conv_integer(m: Maker) -> None:
 
 @op("", "QLinearMatMul")
 def q_linear_mat_mul(m: Maker) -> None:
-    kind = np.uint8  # of int8, the reference of onnx 1.21 wraps around
+    kind = m.pick(BYTES)
     rows, inner, columns = m.int(1, 6), m.int(1, 6), m.int(1, 6)
     inputs = []
     for shape in ([rows, inner], [inner, columns]):
