@@ -59,13 +59,19 @@ def write() -> int:
         "",
         "Written by `scripts/onnx_support.py` from `src/onnx/importers.def` and the registry of the onnx package; do not edit.",
         "",
-        "Every operator here runs on the CPU, in all element types that its schema allows unless a remark says otherwise. Operators of other",
-        "domains that carry a function body (model-local functions) run too. `tenon check model.onnx` says it for one model.",
+        "Every operator here runs on the CPU, unless its row says that it is refused. Operators of other domains that carry a function body",
+        "(model-local functions) run too. `tenon check model.onnx` says it for one model.",
     ]
     for domain in sorted({domain for domain, _ in [*versions, *rows]}):
         known = sorted({op for d, op in [*versions, *rows] if d == domain}, key=str.lower)
         count = sum((domain, op) in rows and (domain, op) not in REASONS for op in known)
-        text += ["", f"## {TITLES.get(domain, domain)}: {count} of {len(known)}", "", "| operator | versions in ONNX | Tenon |", "|---|---|---|"]
+        text += [
+            "",
+            f"## {TITLES.get(domain, domain)}: {count} of {len(known)}",
+            "",
+            "| operator | versions in ONNX | Tenon |",
+            "|---|---|---|",
+        ]
         for op in known:
             in_onnx = ", ".join(map(str, sorted(versions.get((domain, op), [])))) or "not in the registry"
             text.append(f"| {op} | {in_onnx} | {shown(rows, (domain, op))} |")

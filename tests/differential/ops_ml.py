@@ -270,9 +270,16 @@ def tf_idf_vectorizer(m: Maker) -> None:
     x = m.strings(shape, [*alphabet, "?"]) if text else m.ints(shape, m.pick((np.int64, np.int32)), 0, 5)
     m.output(
         m.node(
-            "TfIdfVectorizer", [m.input(x)], mode=mode, min_gram_length=least, max_gram_length=longest,
-            max_skip_count=m.int(0, 3), ngram_counts=counts, ngram_indexes=order, **attributes,
-        )  # fmt: skip
+            "TfIdfVectorizer",
+            [m.input(x)],
+            mode=mode,
+            min_gram_length=least,
+            max_gram_length=longest,
+            max_skip_count=m.int(0, 3),
+            ngram_counts=counts,
+            ngram_indexes=order,
+            **attributes,
+        )
     )
 
 

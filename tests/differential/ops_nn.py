@@ -124,7 +124,7 @@ def group_normalization(m: Maker) -> None:
 def layer_normalization(m: Maker) -> None:
     x = m.floats([*m.shape(0, 3, empty=0), m.int(2, 8)])
     axis = m.axis(x.ndim)
-    inputs = [m.input(x), m.operand(m.floats(x.shape[axis:] if axis < 0 else x.shape[axis:]))]
+    inputs = [m.input(x), m.operand(m.floats(x.shape[axis:]))]
     if m.chance(0.6):
         inputs.append(m.operand(m.floats(x.shape[axis:])))
     m.output(m.node("LayerNormalization", inputs, axis=axis, epsilon=m.number(1e-4, 1e-2)))
@@ -228,7 +228,11 @@ def roi_align(m: Maker) -> None:
     x = m.input(m.floats([batch, m.int(1, 2), 6, 6]))
     corner = m.floats([count, 2], low=0, high=3)
     rois = m.operand(np.concatenate([corner, corner + m.floats([count, 2], low=0.5, high=3)], 1))
-    attributes = m.maybe(sampling_ratio=m.int(1, 2), spatial_scale=m.number(0.5, 1), coordinate_transformation_mode=m.pick(("half_pixel", "output_half_pixel")))
+    attributes = m.maybe(
+        sampling_ratio=m.int(1, 2),
+        spatial_scale=m.number(0.5, 1),
+        coordinate_transformation_mode=m.pick(("half_pixel", "output_half_pixel")),
+    )
     mode = m.pick(("avg", "max"))
     inputs = [x, rois, m.operand(m.ints([count], low=0, high=batch - 1))]
     m.output(m.node("RoiAlign", inputs, output_height=m.int(1, 3), output_width=m.int(1, 3), mode=mode, **attributes))

@@ -12,7 +12,8 @@ def _reduction(name: str) -> None:
         # NumPy, which the reference computes with, sums 32-bit integers in 64 bits.
         dtype = m.pick((np.float32, np.float64, np.int64) if "Log" not in name else (np.float32, np.float64))
         low = 0.5 if name == "ReduceLogSum" else -2
-        x = m.floats(m.shape(0, 5, empty=0), dtype, low=low) if dtype in (np.float32, np.float64) else m.ints(m.shape(0, 4, most=3, empty=0), dtype, 1, 2)
+        floats = dtype in (np.float32, np.float64)
+        x = m.floats(m.shape(0, 5, empty=0), dtype, low=low) if floats else m.ints(m.shape(0, 4, most=3, empty=0), dtype, 1, 2)
         inputs = [m.input(x)]
         if m.chance(0.7) and x.ndim:
             axes = [axis - (x.ndim if m.chance(0.3) else 0) for axis in m.random.sample(range(x.ndim), m.int(0, x.ndim))]
@@ -68,8 +69,8 @@ def mat_mul(m: Maker) -> None:
     dtype = m.pick((np.float32, np.float64, np.int32))
     rows, inner, columns = m.int(1, 9), m.int(1, 9), m.int(1, 9)
     batch = m.shape(0, 2)
-    a = [1 if m.chance(0.3) else dim for dim in batch] + [rows, inner]
-    b = [1 if m.chance(0.3) else dim for dim in batch][m.int(0, len(batch)) :] + [inner, columns]
+    a = [*(1 if m.chance(0.3) else dim for dim in batch), rows, inner]
+    b = [*[1 if m.chance(0.3) else dim for dim in batch][m.int(0, len(batch)) :], inner, columns]
     a = a if m.chance(0.8) else [inner]
     b = b if m.chance(0.8) else [inner]
     m.output(m.node("MatMul", [m.operand(m.floats(a).astype(dtype)), m.operand(m.floats(b).astype(dtype))]))
@@ -91,7 +92,8 @@ def gemm(m: Maker) -> None:
 @op("", "Einsum")
 def einsum(m: Maker) -> None:
     equation, ranks = m.pick((
-        ("ij,jk->ik", "ij jk"), ("bij,bjk->bik", "bij bjk"), ("ij->ji", "ij"), ("ii->i", "ii"), ("ij,ij->", "ij ij"), ("bhid,bhjd->bhij", "bhid bhjd"),
+        ("ij,jk->ik", "ij jk"), ("bij,bjk->bik", "bij bjk"), ("ij->ji", "ij"), ("ii->i", "ii"), ("ij,ij->", "ij ij"),
+        ("bhid,bhjd->bhij", "bhid bhjd"),
         ("i,j->ij", "i j"), ("ij->j", "ij"), ("abc,cd,de->abe", "abc cd de"), ("ij,j", "ij j"),
     ))  # fmt: skip
     sizes = {letter: m.int(1, 4) for letter in "abcdehijk"}

@@ -4,7 +4,8 @@
 usage: run.py TENON [--count N] [--seed S] [--only OP]... [--keep DIR] [--target NAME]
 
 Each model has one to three operators of the register (ops_*.py), behind ways around that change nothing (wraps.py), and consumers of
-what they give; where onnxruntime lacks one of them, one operator by itself. Model i has the seed S + i. A mismatch, an error or a crash prints the line that makes it again.
+what they give; where onnxruntime lacks one of them, one operator by itself. Model i has the seed S + i. A mismatch, an error or a crash
+prints the line that makes it again.
 
 example: tests/differential/run.py build/release/bin/tenon --count 2000
          tests/differential/run.py build/release/bin/tenon --count 200 --only Gather --only com.microsoft:QGemm
@@ -87,7 +88,7 @@ def evaluate(m: Maker, oracle: Oracle) -> Outputs:
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
             outputs = [np.asarray(value) if isinstance(value, np.generic) else value for value in oracle(m.model(), m)]
-    except Exception as error:  # noqa: BLE001  their kinds are many
+    except Exception as error:
         raise ValueError(f"{oracle.__name__}: {(str(error).strip() or type(error).__name__).splitlines()[0]}") from error
     if any(value is None for value in outputs):
         raise ValueError(f"{oracle.__name__}: an output is none")
@@ -171,7 +172,7 @@ def make(seed: int, names: list[Key]) -> tuple[Maker, Outputs, Oracle]:
                 return m, evaluate(m, oracle), oracle
             except ValueError as second:
                 error = ValueError(f"{error}; {second}")
-        raise error
+        raise error from None
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+
 import tenon
 
 Array = np.ndarray
@@ -79,7 +80,8 @@ def listen(folder: Path) -> str | None:
     import onnxruntime  # the oracle
 
     path = folder / "models/silero_vad_v6_16k_op15/model.onnx"
-    speech = np.load(lzma.open(folder / "data/labelled/speech60s_16k.npy.xz")).astype(np.float32)
+    with lzma.open(folder / "data/labelled/speech60s_16k.npy.xz") as file:
+        speech = np.load(file).astype(np.float32)
     engine, session = tenon.build(str(path)), onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     rate = np.array(16000, np.int64)
     states = [np.zeros((2, 1, 128), np.float32)] * 2
@@ -103,7 +105,8 @@ def main() -> int:
     parser.add_argument("--only", choices=[*CLASSIFIERS, "speech"])
     arguments = parser.parse_args()
     tasks: dict[str, Callable[[], str | None]] = {
-        name: lambda name=name: classify(arguments.folder, name) for name in CLASSIFIERS  # type: ignore[misc]
+        name: lambda name=name: classify(arguments.folder, name)
+        for name in CLASSIFIERS  # type: ignore[misc]
     }
     tasks["speech"] = lambda: listen(arguments.folder)
     failed = 0
