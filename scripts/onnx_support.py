@@ -59,8 +59,8 @@ def write() -> int:
         "",
         "Written by `scripts/onnx_support.py` from `src/onnx/importers.def` and the registry of the onnx package; do not edit.",
         "",
-        "Every operator here runs on the CPU, unless its row says that it is refused. Operators of other domains that carry a function body",
-        "(model-local functions) run too. `tenon check model.onnx` says it for one model.",
+        "Every operator here runs on the CPU, unless its row says that it is refused. Operators of other domains that carry a function",
+        "body (model-local functions) run too. `tenon check model.onnx` says it for one model.",
     ]
     for domain in sorted({domain for domain, _ in [*versions, *rows]}):
         known = sorted({op for d, op in [*versions, *rows] if d == domain}, key=str.lower)
