@@ -53,7 +53,7 @@ Result<std::byte*> DevicePool::take(int64_t bytes, int64_t& capacity, const Stre
   for (auto at = spares_.begin(); at != spares_.end() && (stream || api_.idle(queue_)); ++at)
     if (serves(at->bytes, bytes) && (best == spares_.end() || at->bytes < best->bytes)) best = at;
   if (best != spares_.end()) {
-    if (stream && best->only.handle != stream->handle) TENON_OK(api_.lead(queue_, stream->handle));
+    if (stream && !best->is_of(*stream)) TENON_OK(api_.lead(queue_, stream->handle));
     std::byte* memory = best->memory;
     capacity = best->bytes;
     spares_.erase(best);
@@ -93,7 +93,12 @@ void DevicePool::take_back(Block& block) {
   const std::lock_guard lock(mutex_);
   const auto follows = [&](const Stream& stream) { return api_.follow(queue_, stream.handle).ok(); };
   if (!std::all_of(block.streams.begin(), block.streams.end(), follows)) return api_.release(queue_, block.memory);  // waits for the device
-  spares_.push_back({block.memory, block.bytes, block.streams.size() == 1 ? std::move(block.streams[0]) : Stream()});
+  Spare spare{.memory = block.memory, .bytes = block.bytes};
+  if (block.streams.size() == 1) {
+    const Stream& only = block.streams[0];
+    spare.only = only.handle, spare.owner = only.owner, spare.owned = only.owner != nullptr;
+  }
+  spares_.push_back(std::move(spare));
   if (spares_.size() <= kKeptSpares) return;
   api_.release(queue_, spares_.front().memory);
   spares_.erase(spares_.begin());

@@ -43,7 +43,12 @@ class DevicePool : public std::enable_shared_from_this<DevicePool> {
   struct Spare {
     std::byte* memory;
     int64_t bytes;
-    Stream only;  // what alone knew it; null: several did, or none
+    // The stream that alone knew it; null: several did, or none. Weak: a context's own stream holds the pool.
+    void* only = nullptr;
+    std::weak_ptr<const void> owner;
+    bool owned = false;
+    /// The handle alone could be that of a newer stream, where the owner has died.
+    bool is_of(const Stream& stream) const { return only && only == stream.handle && !(owned && owner.expired()); }
   };
   std::shared_ptr<const Engine> engine_;
   const engine::DeviceApi& api_;
