@@ -3,10 +3,12 @@
 
 usage: scripts/onnx_support.py [--check]
 
-Rows come from src/onnx/importers.def, the operators and their versions from the registry of the installed onnx (pip install onnx==1.23.2).
+Rows come from src/onnx/importers.def, the operators and their versions from the registry of onnx 1.23.2, which wants an environment of
+its own: the tests keep an older one in .venv.
 --check needs no onnx: it fails where a row of importers.def is missing in the document, or the document has one more.
 
-example: .venv/bin/python scripts/onnx_support.py
+example: python3 -m venv build/registry && build/registry/bin/pip install onnx==1.23.2
+         build/registry/bin/python scripts/onnx_support.py
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ ValueId repeat_heads(NodeImport& n, ValueId x, int64_t heads, int64_t times) {
 ValueId padded_mask(NodeImport& n, ValueId mask, ValueId keys) {
   const Fact &known = n.fact(mask), &key = n.fact(keys);
   const int64_t rank = n.rank(mask);
-  if (n.failed() || rank < 1 || key.rank() < 3) return mask;
-  if (n.module().symbols.known_equal(known.shape()[rank - 1], key.shape()[2]) == Known::yes) return mask;
+  if (n.failed() || rank < 1 || (key.has_rank() && key.rank() < 3)) return mask;
+  if (key.has_rank() && n.module().symbols.known_equal(known.shape()[rank - 1], key.shape()[2]) == Known::yes) return mask;
   const ValueId missing =
       n.pointwise({dim_of(n, keys, 2), dim_of(n, mask, rank - 1)}, [](const std::vector<Term>& t) { return t[0] - t[1]; });
   const ValueId pads = n.emit(ops::Concat{.axis = 0}, {n.int_list(Dims(static_cast<size_t>(2 * rank - 1), 0)), missing});

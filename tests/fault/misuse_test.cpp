@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "ir/text.h"
+#include "ops/row.h"
 #include "support.h"
 
 namespace tenon {
@@ -223,6 +225,38 @@ TEST(FaultBuild, DamagedModelsDoNotCrash) {
     }
   }
   SUCCEED();
+}
+
+/// Builds, loads and runs the graph on one number; the first error.
+Result<void> run_all(std::string_view text) {
+  TENON_TRY(module, ir::parse_module(text, ops::op_table()));
+  BuildOptions options;
+  options.log = Log([](Severity, std::string_view) {});
+  TENON_TRY(bytes, build_engine(std::move(module), options));
+  const auto kept = std::make_shared<const Bytes>(std::move(bytes));
+  TENON_TRY(engine, runtime::Engine::load(*kept, kept, runtime::LoadOptions()));
+  TENON_TRY(context, runtime::Context::create(engine));
+  const float one = 1;
+  TENON_OK(context->set_input(0, make_tensor<float>(DType::f32, {1}, std::span(&one, 1))));
+  return context->run();
+}
+
+TEST(FaultBuild, SmallModelsThatAskForAllMemory) {
+  const MemoryLimit limit(uint64_t{4} << 30);
+  // 2^50 elements each, known when the model is built: all of these fit into a page.
+  for (const std::string_view node :
+       {"%s: i64[1] = constant [1125899906842624] %v: f32[1] = constant [0] %y = ConstantOfShape(%s, %v)",
+        "%s: i64[2] = constant [1099511627776, 1099511627776] %v: f32[1] = constant [0] "
+        "%y = ConstantOfShape(%s, %v)",
+        "%s: i64[1] = constant [1125899906842624] %y = Expand(%x, %s)", "%s: i64[1] = constant [1125899906842624] %y = Tile(%x, %s)",
+        "%s: i64[2] = constant [0, 1125899906842624] %y = Pad(%x, %s)",
+        "%a: i64[] = constant [0] %b: i64[] = constant [1125899906842624] %c: i64[] = constant [1] "
+        "%y = Range(%a, %b, %c)"}) {
+    const auto done = run_all(strf("graph main(%x: f32[1]) -> (%y, %x) {{ {} }}", node));
+    ASSERT_FALSE(done.ok()) << node;
+    EXPECT_TRUE(done.error().kind == ErrorKind::out_of_memory || done.error().message.find("elements") != std::string::npos)
+        << node << ": " << done.error().message;
+  }
 }
 
 }  // namespace
