@@ -184,7 +184,8 @@ def grid_sample(m: Maker) -> None:
 @op(MS, "CDist")
 def cdist(m: Maker) -> None:
     k = m.int(1, 5)
-    a, b = m.floats([m.int(1, 5), k]), m.floats([m.int(1, 5), k])
+    # Apart: onnxruntime computes a² - 2ab + b², of which nothing is left where two points nearly meet.
+    a, b = m.floats([m.int(1, 5), k], low=-3, high=-0.5), m.floats([m.int(1, 5), k], low=0.5, high=3)
     m.output(m.node("CDist", [m.input(a), m.operand(b)], domain=MS, metric=m.pick(("sqeuclidean", "euclidean"))))
 
 
