@@ -15,6 +15,7 @@
 #include "ops/scatter.h"
 #include "ops/shape_of.h"
 #include "ops/split.h"
+#include "ops/svm.h"
 #include "ops/transpose.h"
 #include "ops/unique.h"
 
@@ -98,11 +99,9 @@ Result<Values> import_unfold_tensor(NodeImport& n) {
 Result<Values> import_cdist(NodeImport& n) {
   const std::string metric = n.string_attr("metric", "sqeuclidean");
   if (metric != "sqeuclidean" && metric != "euclidean") n.unsupported("metric '{}'", metric);
-  const ValueId a = n.emit(ops::Unsqueeze{.axes = {1}}, {n.required(0, "A")}),
-                b = n.emit(ops::Unsqueeze{.axes = {0}}, {n.required(1, "B")});
-  const ValueId difference = n.pointwise({a, b}, [](const std::vector<Term>& t) { return t[0] - t[1]; });
-  const engine::ReduceKind kind = metric == "euclidean" ? engine::ReduceKind::l2 : engine::ReduceKind::sum_square;
-  return Values{n.emit(ops::Reduce{.kind = kind, .axes = {2}, .keepdims = false}, {difference})};
+  const ValueId squares = n.emit(ops::SquaredDistance{}, {n.required(0, "A"), n.required(1, "B")});
+  if (metric == "sqeuclidean") return Values{squares};
+  return Values{n.pointwise({squares}, [](const std::vector<Term>& t) { return apply(Fn::sqrt, t[0]); })};
 }
 
 Result<Values> import_complex_mul(NodeImport& n) { return complex_product(n, false); }
