@@ -32,7 +32,7 @@ struct OnnxSource {
 
 Status OnnxParser::fill(const OnnxSource& source) {
   const auto refuse = [&](core::Error error) -> Status {
-    errors_ = lines_of(error.message);
+    errors_ = lines_of(error.message());
     return to_public(std::move(error));
   };
   errors_.clear();

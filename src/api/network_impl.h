@@ -22,7 +22,7 @@ using tenon::to_string;
 namespace tenon {
 inline namespace v1 {
 
-inline Error to_public(core::Error error) { return {static_cast<ErrorKind>(static_cast<int>(error.kind) + 1), std::move(error.message)}; }
+inline Error to_public(core::Error error) { return {static_cast<ErrorKind>(static_cast<int>(error.kind()) + 1), error.message()}; }
 inline Status to_public(core::Result<void> result) { return result.ok() ? Status() : Status(to_public(std::move(result.error()))); }
 Log log_of(const Logger& logger);
 /// Runs f, which returns R or a core::Result; bad_alloc becomes an error.

@@ -275,7 +275,7 @@ Result<void> decode(const TypeRow& type, ByteReader& in, void* value, int depth)
       TENON_TRY(text, in.text());
       Scanner scanner(text);
       auto parsed = type.parse(scanner, value);
-      if (!parsed.ok()) return in.error(parsed.error().message);
+      if (!parsed.ok()) return in.error(parsed.error().message());
       if (!scanner.at_end()) return in.error(strf("trailing text after {}", type.name));
       return {};
     }

@@ -1,9 +1,9 @@
 // Result<T>: a value, or an Error that says where, what was found, what was wanted and what to do.
 #pragma once
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include "base/format.h"
 
@@ -21,53 +21,91 @@ enum class ErrorKind : uint8_t {
 };
 std::string_view to_string(ErrorKind kind);
 
-struct Error {
-  ErrorKind kind = ErrorKind::invalid_argument;
-  std::string message;
+/// One pointer: a Result passes it on in a register, and what handles the text is compiled once.
+class [[nodiscard]] Error {
+ public:
+  Error(ErrorKind kind, std::string message);
+  Error(Error&& other) noexcept : what_(std::exchange(other.what_, nullptr)) {}
+  Error(const Error& other);
+  Error& operator=(Error other) noexcept {
+    std::swap(what_, other.what_);
+    return *this;
+  }
+  ~Error() {
+    if (what_ != nullptr) drop();
+  }
 
+  ErrorKind kind() const;
+  const std::string& message() const;
   /// Adds who was at work, while unwinding: "importing node 'conv1' (Conv): <message>".
-  Error within(std::string_view who) && { return {kind, std::string(who) + ": " + message}; }
+  Error within(std::string_view who) &&;
+
+ private:
+  template <class T>
+  friend class Result;
+  struct What;
+  Error() = default;
+  void drop() noexcept;
+  What* what_ = nullptr;  // null once moved from, and in a Result that has its value
 };
 
+Error fail_with(ErrorKind kind, fmt::string_view text, fmt::format_args args);
 template <class... Args>
 Error fail(ErrorKind kind, fmt::format_string<Args...> text, Args&&... args) {
-  return {kind, strf(text, std::forward<Args>(args)...)};
+  return fail_with(kind, text, fmt::make_format_args(args...));
 }
 template <class... Args>
 Error fail(fmt::format_string<Args...> text, Args&&... args) {
-  return {ErrorKind::invalid_argument, strf(text, std::forward<Args>(args)...)};
+  return fail_with(ErrorKind::invalid_argument, text, fmt::make_format_args(args...));
 }
 
+[[noreturn]] void no_value(const Error& error);
 [[noreturn]] void check_failed(const char* file, int line, const char* condition, const std::string& values);
 
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+  Result(T value) : has_value_(true), value_(std::move(value)) {}
+  Result(Error error) noexcept : error_(std::move(error)), none_() {}
+  Result(Result&& other) : error_(std::move(other.error_)), has_value_(other.has_value_), none_() {
+    if (has_value_) std::construct_at(&value_, std::move(other.value_));
+  }
+  Result& operator=(Result&& other) {
+    if (this == &other) return *this;
+    std::destroy_at(this);
+    return *std::construct_at(this, std::move(other));
+  }
+  ~Result() {
+    if (has_value_) std::destroy_at(&value_);
+  }
 
-  bool ok() const { return state_.index() == 0; }
+  bool ok() const { return has_value_; }
   explicit operator bool() const { return ok(); }
   T& operator*() { return value(); }
   const T& operator*() const { return const_cast<Result*>(this)->value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &const_cast<Result*>(this)->value(); }
-  Error& error() { return *std::get_if<1>(&state_); }
-  const Error& error() const { return *std::get_if<1>(&state_); }
+  Error& error() { return error_; }
+  const Error& error() const { return error_; }
 
  private:
   T& value() {
-    if (!ok()) check_failed(__FILE__, __LINE__, "Result::ok()", error().message);
-    return *std::get_if<0>(&state_);
+    if (!ok()) no_value(error_);
+    return value_;
   }
-  std::variant<T, Error> state_;
+  Error error_;
+  bool has_value_ = false;
+  union {
+    char none_;
+    T value_;
+  };
 };
 
 template <>
 class [[nodiscard]] Result<void> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::move(error)), ok_(false) {}
+  Result(Error error) noexcept : error_(std::move(error)), ok_(false) {}
   bool ok() const { return ok_; }
   explicit operator bool() const { return ok_; }
   Error& error() { return error_; }

@@ -91,10 +91,10 @@ TEST(DeviceFacts, WhatRunsOnWhat) {
 TEST(CheckOrder, AGoodPlanPasses) {
   const Plan plan = good_plan();
   const auto valid = validate(plan);
-  ASSERT_TRUE(valid.ok()) << valid.error().message;
+  ASSERT_TRUE(valid.ok()) << valid.error().message();
   const DeviceFacts facts[] = {{}, gpu_facts()};
   const auto ordered = check_order(plan, facts);
-  EXPECT_TRUE(ordered.ok()) << ordered.error().message;
+  EXPECT_TRUE(ordered.ok()) << ordered.error().message();
 }
 
 /// The plan stays valid, and the error says `why` of the step `who`.
@@ -102,13 +102,13 @@ void reports(void (*change)(Plan&), std::string_view who, std::string_view why) 
   Plan plan = good_plan();
   change(plan);
   const auto valid = validate(plan);
-  ASSERT_TRUE(valid.ok()) << why << ": " << valid.error().message;
+  ASSERT_TRUE(valid.ok()) << why << ": " << valid.error().message();
   const DeviceFacts facts[] = {{}, gpu_facts()};
   const auto ordered = check_order(plan, facts);
   ASSERT_FALSE(ordered.ok()) << why;
-  EXPECT_EQ(ordered.error().kind, ErrorKind::bad_engine);
-  EXPECT_NE(ordered.error().message.find(strf("step '{}' ", who)), std::string::npos) << ordered.error().message;
-  EXPECT_NE(ordered.error().message.find(why), std::string::npos) << ordered.error().message;
+  EXPECT_EQ(ordered.error().kind(), ErrorKind::bad_engine);
+  EXPECT_NE(ordered.error().message().find(strf("step '{}' ", who)), std::string::npos) << ordered.error().message();
+  EXPECT_NE(ordered.error().message().find(why), std::string::npos) << ordered.error().message();
 }
 
 TEST(CheckOrder, DependentLaunches) {
@@ -152,7 +152,7 @@ TEST(CheckOrder, WritesToConstantsAreNotValidAtAll) {
   step_of(plan, 0, 1).out[0].buffer = 1;
   const auto valid = validate(plan);
   ASSERT_FALSE(valid.ok());
-  EXPECT_NE(valid.error().message.find("product writes to an input or a weight"), std::string::npos) << valid.error().message;
+  EXPECT_NE(valid.error().message().find("product writes to an input or a weight"), std::string::npos) << valid.error().message();
 }
 
 TEST(CheckOrder, HostAndDevice) {
@@ -196,10 +196,10 @@ TEST(CheckOrder, BodiesOfRegions) {
   plan.main.segments = {{.region = {region}}};
   for (Buffer& buffer : plan.main.buffers) buffer.first = buffer.last = 0;
   const auto valid = validate(plan);
-  ASSERT_TRUE(valid.ok()) << valid.error().message;
+  ASSERT_TRUE(valid.ok()) << valid.error().message();
   const auto ordered = check_order(plan);
   ASSERT_FALSE(ordered.ok());
-  EXPECT_NE(ordered.error().message.find("step 'negate'"), std::string::npos) << ordered.error().message;
+  EXPECT_NE(ordered.error().message().find("step 'negate'"), std::string::npos) << ordered.error().message();
 }
 
 }  // namespace

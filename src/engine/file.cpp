@@ -191,7 +191,7 @@ Result<Image> read_engine(ByteView bytes, std::shared_ptr<const void> keep_alive
     } else if (target == "portable") {
       return std::move(valid.error()).within("the portable plan");
     } else if (stale) {
-      stale->push_back({target, valid.error().message});
+      stale->push_back({target, valid.error().message()});
     }
   }
   if (!out.find_plan("portable")) return fail(ErrorKind::bad_engine, "the file has no portable plan");

@@ -37,7 +37,7 @@ TEST(EngineFile, ReadsBackWhatWasWritten) {
   const auto again = write_engine(small_image());
   EXPECT_EQ(*bytes, *again) << "the bytes are no function of the image";
   const auto image = read_engine(*bytes, nullptr, {.verify_weights = true});
-  ASSERT_TRUE(image.ok()) << image.error().message;
+  ASSERT_TRUE(image.ok()) << image.error().message();
   EXPECT_EQ(image->graph, "graph");
   ASSERT_EQ(image->plans.size(), 2u);
   EXPECT_TRUE(fields_equal(image->plans[0], small_plan("cpu")));
@@ -52,7 +52,7 @@ TEST(EngineFile, EveryTruncationIsAnError) {
   for (size_t n = 0; n < bytes->size(); ++n) {
     const auto image = read_engine(ByteView(*bytes).first(n), nullptr);
     ASSERT_FALSE(image.ok()) << n;
-    EXPECT_EQ(image.error().kind, ErrorKind::bad_engine);
+    EXPECT_EQ(image.error().kind(), ErrorKind::bad_engine);
   }
 }
 
@@ -88,7 +88,7 @@ TEST(EngineFile, AStaleTargetIsReportedAndThePortablePlanStays) {
   ASSERT_TRUE(bytes.ok());
   std::vector<StalePlan> stale;
   const auto read = read_engine(*bytes, nullptr, {}, &stale);
-  ASSERT_TRUE(read.ok()) << read.error().message;
+  ASSERT_TRUE(read.ok()) << read.error().message();
   ASSERT_EQ(stale.size(), 1u);
   EXPECT_EQ(stale[0].target, "cpu");
   EXPECT_NE(stale[0].why.find("device 7"), std::string::npos) << stale[0].why;
@@ -100,7 +100,7 @@ TEST(Plan, ValidateRefusesWhatTheRuntimeMustNotSee) {
     change(plan);
     const auto valid = validate(plan);
     ASSERT_FALSE(valid.ok()) << why;
-    EXPECT_NE(valid.error().message.find(why), std::string::npos) << valid.error().message;
+    EXPECT_NE(valid.error().message().find(why), std::string::npos) << valid.error().message();
   };
   refuse([](Plan& p) { p.main.segments[0].steps[0].in[0].buffer = 9; }, "names buffer 9");
   refuse([](Plan& p) { p.main.segments[0].steps[0].out[0].buffer = 1; }, "writes to an input or a weight");

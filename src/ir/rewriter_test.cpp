@@ -16,14 +16,14 @@ using test_ops::Unary;
 /// The text after the rules, without what the test did not ask about.
 std::string rewritten(std::string_view text, std::span<const RuleRow> rules, std::string* warnings = nullptr) {
   auto module = parse_module(text, test_ops::table());
-  if (!module.ok()) return module.error().message;
+  if (!module.ok()) return module.error().message();
   const Log log([&](Severity, std::string_view message) {
     if (warnings) *warnings += message;
   });
   const auto done = apply_rules(*module, rules, log);
-  if (!done.ok()) return done.error().message;
+  if (!done.ok()) return done.error().message();
   const auto verified = verify(*module);
-  return verified.ok() ? to_string(*module) : "verify: " + verified.error().message;
+  return verified.ok() ? to_string(*module) : "verify: " + verified.error().message();
 }
 std::string canonical(std::string_view text) { return to_string(*parse_module(text, test_ops::table())); }
 
@@ -108,7 +108,7 @@ TEST(Rewriter, KnowsWeights) {
       "root \"w\": f32[2] graph g(%x: f32[2]) -> (%b, %d) { %w: f32[2] = root \"w\" %c: f32[2] = constant [1, 2] %a = Join(%w, %c) %b = "
       "Unary(%a) %d = Join(%b, %x) }",
       test_ops::table());
-  ASSERT_TRUE(module.ok()) << module.error().message;
+  ASSERT_TRUE(module.ok()) << module.error().message();
   const Rewriter rw(*module, GraphId{0});
   const Graph& graph = module->main();
   EXPECT_TRUE(rw.is_weight(graph.outputs[0].value));

@@ -419,7 +419,7 @@ class Parser {
       for (size_t i = 0; i < node.out.size(); ++i) {
         const bool known = facts.ok() && i < facts->size();
         if (!known && !draft.stated[static_cast<size_t>(node.out[i])]) {
-          const std::string why = facts.ok() ? "the operator has fewer outputs" : facts.error().message;
+          const std::string why = facts.ok() ? "the operator has fewer outputs" : facts.error().message();
           return fail("{} in graph '{}': {}", describe(graph, node), graph.name, why);
         }
         settle(graph, draft, node.out[i], known ? (*facts)[i] : Fact(), fresh);

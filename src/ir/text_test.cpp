@@ -13,9 +13,9 @@ namespace {
 
 std::string parsed(std::string_view text, const Blobs* blobs = nullptr) {
   auto module = parse_module(text, test_ops::table(), blobs);
-  if (!module.ok()) return module.error().message;
+  if (!module.ok()) return module.error().message();
   const auto verified = verify(*module);
-  return verified.ok() ? to_string(*module) : verified.error().message;
+  return verified.ok() ? to_string(*module) : verified.error().message();
 }
 
 TEST(Text, ReadsBackWhatItPrints) {
@@ -69,7 +69,7 @@ TEST(Text, LargeContentsGoBeside) {
   EXPECT_EQ(parsed(text, &blobs), text);
   EXPECT_NE(parsed(text).find("are missing"), std::string::npos);
   auto back = parse_module(to_reproducer(module), test_ops::table());
-  ASSERT_TRUE(back.ok()) << back.error().message;
+  ASSERT_TRUE(back.ok()) << back.error().message();
   EXPECT_EQ(back->main().values[0].fact.constant->as<float>()[99], 1.5f);
   EXPECT_EQ(back->roots[0].data.data, nullptr);
 }
@@ -88,7 +88,7 @@ TEST(Text, EveryElementTypeReadsBack) {
     graph.add_output("c", graph.add_constant(tensor));
     const std::string text = to_reproducer(module);
     auto back = parse_module(text, test_ops::table());
-    ASSERT_TRUE(back.ok()) << back.error().message << "\n" << text;
+    ASSERT_TRUE(back.ok()) << back.error().message() << "\n" << text;
     EXPECT_TRUE(same_tensor(*back->main().values[0].fact.constant, tensor)) << text;
   }
 }
@@ -207,7 +207,7 @@ TEST(Text, RandomGraphsReadBackExactly) {
     Blobs blobs;
     const std::string text = to_string(module, &blobs);
     auto back = parse_module(text, test_ops::table(), &blobs);
-    ASSERT_TRUE(back.ok()) << back.error().message << "\n" << text;
+    ASSERT_TRUE(back.ok()) << back.error().message() << "\n" << text;
     ASSERT_EQ(to_string(*back), text) << "seed " << seed;
   }
 }

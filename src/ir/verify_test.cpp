@@ -15,7 +15,7 @@ Module good() {
       "epilogue={add(x0:f32, x1:f32)} %y = Branch(%c, %a) regions=[t, e] %z = Join(%y, _, %w) }"
       "graph t(%x: f32[n, 2]) -> (%y) { %y = Unary(%x) } graph e(%x: f32[n, 2]) -> (%x) {}",
       test_ops::table());
-  EXPECT_TRUE(module.ok()) << module.error().message;
+  EXPECT_TRUE(module.ok()) << module.error().message();
   return std::move(*module);
 }
 
@@ -25,7 +25,7 @@ std::string after(F damage) {
   Module module = good();
   damage(module, module.main());
   const auto result = verify(module);
-  return result.ok() ? "" : result.error().message;
+  return result.ok() ? "" : result.error().message();
 }
 constexpr NodeId kUnary{0}, kBranch{1}, kJoin{2};
 

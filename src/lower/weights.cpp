@@ -31,7 +31,7 @@ Result<engine::Problem> problem_of(const ir::Graph& graph, const ir::Node& node)
   const Facts in = ir::facts_of(graph, ir::Values(node.in.begin(), node.in.begin() + static_cast<std::ptrdiff_t>(own)));
   if (!node.op.row().problem) return reference_problem(node.op);
   auto made = node.op.row().problem(node.op.attributes(), in, ir::facts_of(graph, node.out));
-  if (!made.ok() && made.error().kind == ErrorKind::unsupported && node.epilogue.empty()) return reference_problem(node.op);
+  if (!made.ok() && made.error().kind() == ErrorKind::unsupported && node.epilogue.empty()) return reference_problem(node.op);
   if (!made.ok()) return std::move(made).error();
   if (Math* math = engine::math_of(*made)) *math = node.math;
   if (node.epilogue.empty()) return made;

@@ -90,12 +90,12 @@ Model model_of(GraphView graph) {
 }
 Module import_ok(const Model& model, const ImportOptions& options = {}) {
   auto module = import_model(model, options);
-  EXPECT_TRUE(module.ok()) << module.error().message;
+  EXPECT_TRUE(module.ok()) << module.error().message();
   return module.ok() ? std::move(*module) : Module();
 }
 std::string error_of(const Model& model) {
   const auto module = import_model(model);
-  return module.ok() ? "imported" : module.error().message;
+  return module.ok() ? "imported" : module.error().message();
 }
 std::vector<std::string> ops_of(const Graph& graph) {
   std::vector<std::string> names;

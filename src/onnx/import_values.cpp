@@ -81,7 +81,7 @@ void Importer::declare_tensors(Scope& scope, const GraphView& graph) {
     if (tensor.ok()) {
       scope.names[sparse.values.name] = add_tensor(scope, sparse.values.name, std::move(*tensor));
     } else {
-      report(tensor.error().message);
+      report(tensor.error().message());
       scope.names[sparse.values.name] = poison(scope);
     }
   }
@@ -99,7 +99,7 @@ std::optional<ValueId> Importer::find(Scope& scope, std::string_view name) {
     if (loaded.ok()) {
       value = add_tensor(scope, name, std::move(*loaded));
     } else {
-      report(loaded.error().message);
+      report(loaded.error().message());
       value = poison(scope);
     }
     return scope.names[name] = value;
@@ -123,7 +123,7 @@ ValueId Importer::add_tensor(Scope& scope, std::string_view name, Tensor tensor)
   if (!is_weight(tensor)) {
     auto copy = tidy(tensor);
     if (!copy.ok()) {
-      report(strf("tensor '{}': {}", name, copy.error().message));
+      report(strf("tensor '{}': {}", name, copy.error().message()));
       return poison(scope);
     }
     return graph.add_constant(std::move(*copy), scope.prefix + std::string(name));

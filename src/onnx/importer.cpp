@@ -121,7 +121,7 @@ void Importer::import_nodes(Scope& scope, const std::vector<NodeView>& nodes) {
   if (inlined_nodes_ > kMaxInlinedNodes)
     return report(strf("the calls of model-local functions expand to over {} nodes", kMaxInlinedNodes));
   const auto order = topological_order(nodes);
-  if (!order.ok()) return report(order.error().message);
+  if (!order.ok()) return report(order.error().message());
   for (const size_t index : *order) import_node(scope, nodes[index], index);
 }
 
@@ -151,7 +151,7 @@ void Importer::import_node(Scope& scope, const NodeView& node, size_t index) {
   Values outputs;
   if (const FunctionView* function = find_function(node)) {
     auto called = call_function(scope, *function, node, inputs, name);
-    if (!called.ok()) return failed(called.error().message);
+    if (!called.ok()) return failed(called.error().message());
     outputs = std::move(*called);
   } else {
     const std::optional<int64_t> opset = opset_of(scope, domain);
@@ -163,8 +163,8 @@ void Importer::import_node(Scope& scope, const NodeView& node, size_t index) {
     if (reads_poison) return failed("");
     NodeImport n(*this, scope, node, *opset, std::move(inputs), {name, std::string(node.op_type)});
     auto imported = function_of_op(n);
-    if (n.failed()) return failed(n.error()->message);
-    if (!imported.ok()) return failed(imported.error().message);
+    if (n.failed()) return failed(n.error()->message());
+    if (!imported.ok()) return failed(imported.error().message());
     outputs = std::move(*imported);
   }
   ir::Graph& graph = module_[scope.graph];

@@ -22,8 +22,8 @@ Result<Model> read(const std::string& bytes) { return read_model(view_of(bytes),
 std::string error_of(const std::string& bytes) {
   const Result<Model> model = read(bytes);
   if (model.ok()) return "read";
-  EXPECT_EQ(model.error().kind, ErrorKind::invalid_model) << model.error().message;
-  return model.error().message;
+  EXPECT_EQ(model.error().kind(), ErrorKind::invalid_model) << model.error().message();
+  return model.error().message();
 }
 
 std::string model_of(const std::string& graph) {
@@ -137,7 +137,7 @@ std::string small_model() {
 TEST(OnnxModel, ReadsOneOfEverything) {
   const std::string bytes = small_model();
   const Result<Model> model = read(bytes);
-  ASSERT_TRUE(model.ok()) << model.error().message;
+  ASSERT_TRUE(model.ok()) << model.error().message();
   EXPECT_EQ(model->ir_version, 10);
   EXPECT_EQ(model->producer_name, "producer");
   ASSERT_EQ(model->opsets.size(), 1U);
@@ -185,7 +185,7 @@ TEST(OnnxModel, DamageIsAnErrorOrAnotherModel) {
     const std::vector<char> exact(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));  // for sanitizers to see an overrun
     const Result<Model> model = read_model(view_of({exact.data(), exact.size()}), nullptr, ".");
     if (model.ok()) continue;
-    EXPECT_NE(model.error().message.find("at byte "), std::string::npos) << model.error().message;
+    EXPECT_NE(model.error().message().find("at byte "), std::string::npos) << model.error().message();
   }
   for (size_t at = 0; at < whole.size(); ++at) {
     for (const int flip : {0x01, 0x02, 0x08, 0x80, 0xff}) {
@@ -225,7 +225,7 @@ TEST(OnnxModel, InfersTheTypeOfOldAttributes) {
       fill(a);
     }));
     const Result<Model> model = read(bytes);
-    return model.ok() ? std::string(to_string(model->graph.nodes.at(0).attributes.at(0).type)) : model.error().message;
+    return model.ok() ? std::string(to_string(model->graph.nodes.at(0).attributes.at(0).type)) : model.error().message();
   };
   EXPECT_EQ(type_of([](pbf_writer& a) { a.add_float(2, 0); }), "f");
   EXPECT_EQ(type_of([](pbf_writer& a) { a.add_int64(8, 5); }), "ints");

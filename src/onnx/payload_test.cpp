@@ -25,7 +25,7 @@ std::string tensor_bytes(int32_t type, const std::vector<int64_t>& dims, Fill fi
 
 /// The elements in hexadecimal, or the error.
 std::string hex(const Result<Payload>& payload) {
-  if (!payload.ok()) return payload.error().message;
+  if (!payload.ok()) return payload.error().message();
   std::string out;
   for (const std::byte byte : payload->bytes) out += strf("{:02x}", static_cast<int>(byte));
   return out;
@@ -34,7 +34,7 @@ template <class Fill>
 std::string elements(int32_t type, const std::vector<int64_t>& dims, Fill fill) {
   const std::string bytes = tensor_bytes(type, dims, fill);
   const Result<TensorView> tensor = read_tensor(view_of(bytes));
-  return tensor.ok() ? hex(payload(*tensor)) : tensor.error().message;
+  return tensor.ok() ? hex(payload(*tensor)) : tensor.error().message();
 }
 std::string from_int32(int32_t type, const std::vector<int64_t>& dims, const std::vector<int32_t>& values) {
   return elements(type, dims, [&](pbf_writer& t) { t.add_packed_int32(5, values.begin(), values.end()); });
@@ -140,9 +140,9 @@ class OnnxExternal : public testing::Test {
   }
   std::string elements(const Entries& entries) const {
     const Result<Model> read = model({tensor(entries)});
-    if (!read.ok()) return read.error().message;
+    if (!read.ok()) return read.error().message();
     const Result<Payload> payload = read->payload(read->graph.initializers[0]);
-    return payload.ok() ? std::string(text_of(payload->bytes)) : payload.error().message;
+    return payload.ok() ? std::string(text_of(payload->bytes)) : payload.error().message();
   }
 
   std::string folder_;
@@ -175,7 +175,7 @@ TEST_F(OnnxExternal, OneMappingThatOutlivesTheModel) {
   Payload first;
   {
     const Result<Model> read = model({tensor({{"location", "data.bin"}}), tensor({{"location", "data.bin"}, {"offset", "4"}})});
-    ASSERT_TRUE(read.ok()) << read.error().message;
+    ASSERT_TRUE(read.ok()) << read.error().message();
     const Result<Payload> a = read->payload(read->graph.initializers[0]);
     const Result<Payload> b = read->payload(read->graph.initializers[1]);
     ASSERT_TRUE(a.ok() && b.ok());
@@ -188,8 +188,8 @@ TEST_F(OnnxExternal, OneMappingThatOutlivesTheModel) {
 TEST(OnnxFile, NamesThePathInErrors) {
   const Result<Model> model = read_model_file("/nonexistent/model.onnx");
   ASSERT_FALSE(model.ok());
-  EXPECT_EQ(model.error().kind, ErrorKind::not_found);
-  EXPECT_TRUE(has(model.error().message, "/nonexistent/model.onnx"));
+  EXPECT_EQ(model.error().kind(), ErrorKind::not_found);
+  EXPECT_TRUE(has(model.error().message(), "/nonexistent/model.onnx"));
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ void check(Message& in, const TensorView& tensor) {
     return in.fail_whole(strf("tensor '{}' has external data without a location", tensor.name));
   if (tensor.data_type != kString || tensor.external) return;
   const Result<int64_t> elems = tensor.elems();
-  if (!elems) return in.fail_whole(elems.error().message);
+  if (!elems) return in.fail_whole(elems.error().message());
   if (std::cmp_not_equal(*elems, tensor.strings.size()))
     return in.fail_whole(strf("tensor '{}' has {} strings, its dims want {}", tensor.name, tensor.strings.size(), *elems));
 }

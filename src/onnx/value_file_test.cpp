@@ -19,7 +19,7 @@ TEST(OnnxValueFile, WritesTensors) {
   const std::vector<int64_t> dims = {2, 0, 300};
   const Bytes bytes = write_tensor("out", kInt64, dims, {});
   const Result<TensorView> back = read_tensor(bytes);
-  ASSERT_TRUE(back.ok()) << back.error().message;
+  ASSERT_TRUE(back.ok()) << back.error().message();
   EXPECT_EQ(back->name, "out");
   EXPECT_EQ(back->data_type, kInt64);
   EXPECT_EQ(back->dims, dims);
@@ -38,7 +38,7 @@ TEST(OnnxValueFile, Sequences) {
   writer.add_message(3, tensor("first"));
   writer.add_message(3, tensor("second"));
   const Result<ValueProtoView> list = read_sequence(view_of(bytes));
-  ASSERT_TRUE(list.ok()) << list.error().message;
+  ASSERT_TRUE(list.ok()) << list.error().message();
   EXPECT_EQ(list->kind, Kind::sequence);
   EXPECT_EQ(list->name, "list");
   ASSERT_EQ(list->elements.size(), 2U);
@@ -53,12 +53,12 @@ TEST(OnnxValueFile, Optionals) {
   pbf_writer writer(bytes);
   writer.add_int32(2, 3);
   const Result<ValueProtoView> empty = read_optional(view_of(bytes));
-  ASSERT_TRUE(empty.ok()) << empty.error().message;
+  ASSERT_TRUE(empty.ok()) << empty.error().message();
   EXPECT_TRUE(empty->elements.empty());
   EXPECT_EQ(empty->element_kind, Kind::sequence);
   writer.add_bytes(5, "");
   const Result<ValueProtoView> full = read_optional(view_of(bytes));
-  ASSERT_TRUE(full.ok()) << full.error().message;
+  ASSERT_TRUE(full.ok()) << full.error().message();
   EXPECT_EQ(full->elements.at(0).kind, Kind::sequence);
   writer.add_bytes(5, "");
   EXPECT_FALSE(read_optional(view_of(bytes)).ok());
@@ -75,7 +75,7 @@ TEST(OnnxValueFile, Maps) {
     values.add_message(3, tensor("value"));
   }
   const Result<ValueProtoView> map = read_map(view_of(bytes));
-  ASSERT_TRUE(map.ok()) << map.error().message;
+  ASSERT_TRUE(map.ok()) << map.error().message();
   EXPECT_EQ(map->string_keys.at(0), "key");
   EXPECT_EQ(map->elements.at(0).tensor.name, "value");
   writer.add_string(4, "key without a value");

@@ -28,7 +28,7 @@ Result<Tensor> run(const T& op, const std::vector<HostValue>& in) {
 }
 template <class E>
 std::vector<E> elements(const Result<Tensor>& tensor) {
-  EXPECT_TRUE(tensor.ok()) << tensor.error().message;
+  EXPECT_TRUE(tensor.ok()) << tensor.error().message();
   if (!tensor.ok()) return {};
   return {tensor->as<E>().begin(), tensor->as<E>().end()};
 }

@@ -19,7 +19,7 @@ Result<Tensor> run(const TreeEnsemble& op, DType type, const Dims& dims, const s
 }
 std::vector<double> scores(const TreeEnsemble& op, const Dims& dims, const std::vector<double>& x, DType type = DType::f32) {
   const auto y = run(op, type, dims, x);
-  EXPECT_TRUE(y.ok()) << y.error().message;
+  EXPECT_TRUE(y.ok()) << y.error().message();
   if (!y.ok()) return {};
   return {y->as<double>().begin(), y->as<double>().end()};
 }
@@ -122,7 +122,7 @@ TEST(TreeEnsemble, RefusesWhatAFileMaySay) {
 
 TEST(TreeEnsemble, SurvivesItsBytes) {
   const auto back = from_bytes<TreeEnsemble>(to_bytes(small()));
-  ASSERT_TRUE(back.ok()) << back.error().message;
+  ASSERT_TRUE(back.ok()) << back.error().message();
   EXPECT_EQ(scores(*back, {1, 2}, {5, 3}), (std::vector<double>{2, 2}));
 }
 

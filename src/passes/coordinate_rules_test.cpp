@@ -47,7 +47,7 @@ Tensor by_evaluator(const ir::Module& module, const std::vector<Tensor>& inputs)
     in.push_back(std::move(value));
   }
   const auto done = node.op.row().eval(node.op.attributes(), in, out);
-  EXPECT_TRUE(done.ok()) << done.error().message;
+  EXPECT_TRUE(done.ok()) << done.error().message();
   return out[0].tensor;
 }
 
@@ -72,10 +72,10 @@ Result<Tensor> by_engine(ir::Module module, const std::vector<Tensor>& inputs) {
 
 void expect_same(std::string_view text, const std::vector<Tensor>& inputs) {
   const auto module = ir::parse_module(text, ops::op_table());
-  ASSERT_TRUE(module.ok()) << module.error().message;
+  ASSERT_TRUE(module.ok()) << module.error().message();
   const Tensor wanted = by_evaluator(*module, inputs);
   const auto got = by_engine(*module, inputs);
-  ASSERT_TRUE(got.ok()) << got.error().message << "\n" << text;
+  ASSERT_TRUE(got.ok()) << got.error().message() << "\n" << text;
   EXPECT_EQ(got->dims, wanted.dims) << text;
   const ByteView a = wanted.view(), b = got->view();
   EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end())) << text;

@@ -93,7 +93,7 @@ class Runner {
     const auto verified = ir::verify(module_);
     if (verified.ok()) return *changed;
     module_ = std::move(before);
-    return fail("pass {} broke the graph: {}; to report it, add the file {}", pass.name, verified.error().message, reproducer(pass));
+    return fail("pass {} broke the graph: {}; to report it, add the file {}", pass.name, verified.error().message(), reproducer(pass));
   }
 
   /// Writes the module as it was before the pass; the name of the file, or why there is none.
@@ -102,7 +102,7 @@ class Runner {
     const std::string path = path_in(folder, strf("tenon_{}.ir", pass.name));
     const std::string text = strf("{}{}\n{}", kReproducerMark, pass.name, ir::to_reproducer(module_));
     const auto written = write_file(path, view_of(text));
-    return written.ok() ? path : strf("that could not be written ({})", written.error().message);
+    return written.ok() ? path : strf("that could not be written ({})", written.error().message());
   }
 
   Result<void> dump(std::string_view name) {

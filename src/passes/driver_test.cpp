@@ -19,7 +19,7 @@ const Log& quiet() {
 
 ir::Module module_of(std::string_view text) {
   auto module = ir::parse_module(text, ops::op_table());
-  EXPECT_TRUE(module.ok()) << module.error().message;
+  EXPECT_TRUE(module.ok()) << module.error().message();
   return std::move(*module);
 }
 
@@ -61,7 +61,7 @@ TEST(Driver, ProgressCanCancel) {
   ctx.progress = [](std::string_view, double) -> Result<void> { return fail(ErrorKind::cancelled, "stop"); };
   const auto done = run_pipeline(module, ctx, portable_pipeline());
   ASSERT_FALSE(done.ok());
-  EXPECT_EQ(done.error().kind, ErrorKind::cancelled);
+  EXPECT_EQ(done.error().kind(), ErrorKind::cancelled);
 }
 
 TEST(Driver, DisabledPassesAndStopAfter) {
@@ -83,7 +83,7 @@ TEST(Driver, AFailedPassLeavesTheGraphAsItWas) {
   const Pass passes[] = {{.name = "give_up", .run = give_up}};
   const auto done = run_pipeline(module, {.log = quiet()}, passes);
   ASSERT_FALSE(done.ok());
-  EXPECT_EQ(done.error().message, "pass give_up: no way");
+  EXPECT_EQ(done.error().message(), "pass give_up: no way");
   EXPECT_EQ(ir::to_string(module), before);
 }
 
@@ -94,7 +94,7 @@ TEST(Driver, ABrokenGraphGivesAReproducer) {
   const auto done = run_pipeline(module, {.log = quiet()}, passes);
   ASSERT_FALSE(done.ok());
   EXPECT_EQ(ir::to_string(module), before);
-  const std::string& message = done.error().message;
+  const std::string& message = done.error().message();
   EXPECT_NE(message.find("pass break_order broke the graph: graph 'g': "), std::string::npos) << message;
   const size_t at = message.rfind(' ') + 1;
   const auto text = read_text(message.substr(at));
@@ -105,7 +105,7 @@ TEST(Driver, ABrokenGraphGivesAReproducer) {
 
 TEST(Driver, ReplaysAReproducer) {
   const auto after = replay(strf("# tenon pass: simplify_ops\n{}", kChain), ops::op_table(), {.log = quiet()});
-  ASSERT_TRUE(after.ok()) << after.error().message;
+  ASSERT_TRUE(after.ok()) << after.error().message();
   EXPECT_EQ(after->main().order.size(), 1u);
   EXPECT_FALSE(replay("graph g() -> () {}", ops::op_table(), {.log = quiet()}).ok());
   EXPECT_FALSE(replay("# tenon pass: nothing\ngraph g() -> () {}", ops::op_table(), {.log = quiet()}).ok());

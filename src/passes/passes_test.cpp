@@ -25,7 +25,7 @@ std::vector<Case> cases_of(const std::string& pass) {
   std::vector<Case> cases;
   bool after = false;
   const auto text = read_text(file_of(pass + ".txt"));
-  if (!text.ok()) return {{pass, text.error().message, "", ""}};
+  if (!text.ok()) return {{pass, text.error().message(), "", ""}};
   for (const std::string& line : split(*text, '\n')) {
     if (line.starts_with("## ")) {
       cases.push_back({pass, line.substr(3), "", ""});
@@ -56,12 +56,12 @@ class PassCase : public testing::TestWithParam<Case> {};
 TEST_P(PassCase, Holds) {
   const Case& test = GetParam();
   auto before = ir::parse_module(test.before, ops::op_table());
-  ASSERT_TRUE(before.ok()) << before.error().message << "\n" << test.before;
+  ASSERT_TRUE(before.ok()) << before.error().message() << "\n" << test.before;
   const bool same = test.after.starts_with("the same");
   auto after = ir::parse_module(same ? test.before : test.after, ops::op_table());
-  ASSERT_TRUE(after.ok()) << after.error().message << "\n" << test.after;
+  ASSERT_TRUE(after.ok()) << after.error().message() << "\n" << test.after;
   const auto wanted_verified = ir::verify(*after);
-  ASSERT_TRUE(wanted_verified.ok()) << wanted_verified.error().message;
+  ASSERT_TRUE(wanted_verified.ok()) << wanted_verified.error().message();
 
   const Log log([](Severity severity, std::string_view text) { ADD_FAILURE() << static_cast<int>(severity) << ": " << text; });
   PassCtx ctx{.log = log};
@@ -73,9 +73,9 @@ TEST_P(PassCase, Holds) {
   const Pass* pass = find_pass(test.pass);
   ASSERT_TRUE(pass) << "there is no pass " << test.pass;
   const auto changed = pass->run(*before, ctx);
-  ASSERT_TRUE(changed.ok()) << changed.error().message;
+  ASSERT_TRUE(changed.ok()) << changed.error().message();
   const auto verified = ir::verify(*before);
-  ASSERT_TRUE(verified.ok()) << verified.error().message << "\n" << ir::to_string(*before);
+  ASSERT_TRUE(verified.ok()) << verified.error().message() << "\n" << ir::to_string(*before);
   const std::string wanted = canonical(*after), found = canonical(*before);
   EXPECT_TRUE(wanted == found) << diff(wanted, found);
   EXPECT_NE(*changed, same);

@@ -113,9 +113,9 @@ class SmallModel : public testing::TestWithParam<std::string> {};
 void check_outputs(const std::string& name, void (*set)(PassCtx&), double tolerance) {
   const fs::path folder = models_folder() / name;
   const auto model = onnx::read_model_file((folder / "model.onnx").string());
-  ASSERT_TRUE(model.ok()) << model.error().message;
+  ASSERT_TRUE(model.ok()) << model.error().message();
   auto module = onnx::import_model(*model);
-  ASSERT_TRUE(module.ok()) << module.error().message;
+  ASSERT_TRUE(module.ok()) << module.error().message();
   const ir::Module before = *module;
 
   const Log log([](Severity severity, std::string_view text) { ADD_FAILURE() << static_cast<int>(severity) << ": " << text; });
@@ -123,28 +123,28 @@ void check_outputs(const std::string& name, void (*set)(PassCtx&), double tolera
   set(ctx);
   for (const std::span<const Pass> list : {portable_pipeline(), target_pipeline()}) {
     const auto done = run_pipeline(*module, ctx, list);
-    ASSERT_TRUE(done.ok()) << done.error().message;
+    ASSERT_TRUE(done.ok()) << done.error().message();
   }
   // The text form keeps the graph, and inference on what it says finds nothing else.
   ir::Blobs blobs;
   const std::string text = ir::to_string(*module, &blobs);
   auto back = ir::parse_module(text, ops::op_table(), &blobs);
-  ASSERT_TRUE(back.ok()) << back.error().message;
+  ASSERT_TRUE(back.ok()) << back.error().message();
   EXPECT_EQ(ir::to_string(*back), text);
   const auto verified = ir::verify(*back);
-  EXPECT_TRUE(verified.ok()) << verified.error().message;
+  EXPECT_TRUE(verified.ok()) << verified.error().message();
   testing::Test::RecordProperty("nodes", strf("{} -> {}", before.main().order.size(), module->main().order.size()));
 
   for (int set = 0; fs::exists(folder / strf("test_data_set_{}", set)); ++set) {
     const auto inputs = inputs_of(*model, folder / strf("test_data_set_{}", set), before.main().inputs.size());
-    if (!inputs.ok()) GTEST_SKIP() << inputs.error().message;
+    if (!inputs.ok()) GTEST_SKIP() << inputs.error().message();
     const auto wanted = run_graph(before, before.main(), *inputs);
-    if (!wanted.ok() && wanted.error().kind == ErrorKind::unsupported) GTEST_SKIP() << wanted.error().message;
-    ASSERT_TRUE(wanted.ok()) << wanted.error().message;
+    if (!wanted.ok() && wanted.error().kind() == ErrorKind::unsupported) GTEST_SKIP() << wanted.error().message();
+    ASSERT_TRUE(wanted.ok()) << wanted.error().message();
     ir::Module bound = *module;
     ir::substitute_symbols(bound, sizes_of(*module, *inputs));
     const auto found = run_graph(bound, bound.main(), *inputs);
-    ASSERT_TRUE(found.ok()) << found.error().message << "\n" << text;
+    ASSERT_TRUE(found.ok()) << found.error().message() << "\n" << text;
     ASSERT_EQ(wanted->size(), found->size());
     for (size_t i = 0; i < wanted->size(); ++i) EXPECT_LT(difference((*wanted)[i], (*found)[i]), tolerance) << "output " << i;
   }

@@ -60,7 +60,7 @@ TEST(Gemm, EpilogueSeesTheUnroundedSum) {
   const std::vector<HostValue> in = {a, b, bias};
   std::vector<HostValue> out(2);
   const auto status = run(engine::Problem(p), in, out);
-  ASSERT_TRUE(status.ok()) << status.error().message;
+  ASSERT_TRUE(status.ok()) << status.error().message();
   p.epilogue = {};
   const std::vector<double> plain = doubles_of(run_one(p, {a, b})), add = doubles_of(bias);
   for (size_t i = 0; i < 6; ++i) {

@@ -31,14 +31,14 @@ void expect_same(T attributes, const std::vector<HostValue>& in) {
   const Op op = ops::make_op(attributes);
   std::vector<HostValue> wanted(1), got(1);
   const auto done = op.row().eval(op.attributes(), in, wanted);
-  ASSERT_TRUE(done.ok()) << done.error().message;
+  ASSERT_TRUE(done.ok()) << done.error().message();
   Facts facts;
   for (const HostValue& value : in) facts.push_back(value.kind == HostValue::Kind::tensor ? Fact::of(value.tensor) : fact_of(value));
   const Facts out = {fact_of(wanted[0])};
   const auto problem = op.row().problem(op.attributes(), facts, out);
-  ASSERT_TRUE(problem.ok()) << op.name() << ": " << problem.error().message;
+  ASSERT_TRUE(problem.ok()) << op.name() << ": " << problem.error().message();
   const auto ran = run(*problem, in, got);
-  ASSERT_TRUE(ran.ok()) << engine::to_string(*problem) << ": " << ran.error().message;
+  ASSERT_TRUE(ran.ok()) << engine::to_string(*problem) << ": " << ran.error().message();
   const ByteView a = wanted[0].tensor.view(), b = got[0].tensor.view();
   EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end())) << engine::to_string(*problem);
   for (size_t i = 0; i < in.size(); ++i) {

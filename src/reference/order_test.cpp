@@ -23,7 +23,7 @@ struct Best {
 Best best_of(const engine::TopKProblem& p, const HostValue& x) {
   std::vector<HostValue> out(2);
   const auto done = run(p, std::vector{x}, out);
-  EXPECT_TRUE(done.ok()) << done.error().message;
+  EXPECT_TRUE(done.ok()) << done.error().message();
   Best best;
   for (int64_t i = 0; i < out[0].tensor.elems(); ++i)
     best.values.push_back(is_float(p.type) ? element_as_double(out[0].tensor, i) : static_cast<double>(element_as_int(out[0].tensor, i)));
@@ -70,7 +70,7 @@ Dims sums_of(engine::CumulativeProblem p, const HostValue& x) {
   p.type = x.tensor.dtype;
   std::vector<HostValue> out(1);
   const auto done = run(p, std::vector{x}, out);
-  EXPECT_TRUE(done.ok()) << done.error().message;
+  EXPECT_TRUE(done.ok()) << done.error().message();
   return ints_of(out[0].tensor);
 }
 

@@ -114,7 +114,7 @@ TEST(Norm, LayerWithMoments) {
     const std::vector<HostValue> in = {x, scale, bias};
     std::vector<HostValue> out(3);
     const auto status = run(engine::Problem(p), in, out);
-    ASSERT_TRUE(status.ok()) << status.error().message;
+    ASSERT_TRUE(status.ok()) << status.error().message();
     const std::vector<double> v = doubles_of(x), s = doubles_of(scale), b = doubles_of(bias);
     std::vector<double> want, means, inverses;
     for (size_t o = 0; o < 3; ++o) {
@@ -263,7 +263,7 @@ TEST(Pool, AgreesWithThePlainLoops) {
     std::vector<HostValue> outs(p.kind == PoolKind::max ? 2 : 1);
     const HostValue value(x);
     const auto status = run(engine::Problem(p), std::span<const HostValue>(&value, 1), outs);
-    ASSERT_TRUE(status.ok()) << status.error().message;
+    ASSERT_TRUE(status.ok()) << status.error().message();
     expect_near(outs[0].tensor, y_dims, want, 1e-5, engine::to_string(engine::Problem(p)));
     if (outs.size() > 1) expect_near(outs[1].tensor, y_dims, where, 0, "indices");
     p.channels_last = true;
@@ -320,7 +320,7 @@ TEST(Pointwise, TakesTheProblemsGroupingOfDims) {
 std::vector<Tensor> run_by_name(const Op& op, const std::vector<HostValue>& in, size_t outputs = 1) {
   std::vector<HostValue> out(outputs), again(outputs);
   const auto status = run_op(op, in, out);
-  EXPECT_TRUE(status.ok()) << status.error().message;
+  EXPECT_TRUE(status.ok()) << status.error().message();
   engine::ReferenceProblem p{.op = std::string(op.name())};
   ByteWriter bytes;
   encode(*op.row().attributes, op.attributes(), bytes);

@@ -34,7 +34,7 @@ inline std::vector<double> doubles_of(const Tensor& tensor) {
 inline Tensor run_one(const engine::Problem& problem, const std::vector<HostValue>& in) {
   HostValue out;
   const auto status = run(problem, in, std::span<HostValue>(&out, 1));
-  EXPECT_TRUE(status.ok()) << engine::to_string(problem) << ": " << status.error().message;
+  EXPECT_TRUE(status.ok()) << engine::to_string(problem) << ": " << status.error().message();
   return out.tensor;
 }
 

@@ -86,7 +86,7 @@ tenon_status remember(tenon_status status, const char* message) noexcept {
   return status;
 }
 tenon_status remember(const Error& error) noexcept {
-  return remember(static_cast<tenon_status>(static_cast<int>(error.kind) + 1), error.message.c_str());
+  return remember(static_cast<tenon_status>(static_cast<int>(error.kind()) + 1), error.message().c_str());
 }
 
 Result<Tensor> wrap(tenon_dtype dtype, int64_t rank, const int64_t* dims, const void* data) {

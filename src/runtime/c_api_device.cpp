@@ -133,7 +133,7 @@ tenon_status tenon_context_set_input_tensor(tenon_context* context, int64_t inde
     };
     auto done = set();
     const std::string who = tenon::strf("input '{}'", context->engine->plan().main.inputs[i].name);
-    if (done.ok() || done.error().message.starts_with(who)) return done;
+    if (done.ok() || done.error().message().starts_with(who)) return done;
     return std::move(done.error()).within(who);
   });
 }

@@ -110,14 +110,14 @@ class DeviceCode : public testing::Test {
   }
   std::string target_of(std::vector<engine::Plan> plans) {
     const auto engine = load(std::move(plans));
-    EXPECT_TRUE(engine.ok()) << engine.error().message;
+    EXPECT_TRUE(engine.ok()) << engine.error().message();
     return engine.ok() ? (*engine)->plan().target : "";
   }
   /// What the device is asked for in each of `runs` runs with n elements.
   std::vector<Events> events(const std::vector<std::string>& words, int64_t n, int runs) {
     const engine::Plan plan = device_plan(words, "sm_90");
     const auto engine = load({plan}, "sm_90");
-    EXPECT_TRUE(engine.ok()) << engine.error().message;
+    EXPECT_TRUE(engine.ok()) << engine.error().message();
     if (!engine.ok()) return {};
     auto context = Context::create(*engine);
     const std::vector<float> x(static_cast<size_t>(n));
@@ -126,7 +126,7 @@ class DeviceCode : public testing::Test {
     for (int i = 0; i < runs; ++i) {
       mock::code_record().events.clear();
       const auto done = (*context)->run();
-      EXPECT_TRUE(done.ok()) << done.error().message;
+      EXPECT_TRUE(done.ok()) << done.error().message();
       out.push_back(mock::code_record().events);
     }
     return out;
@@ -188,7 +188,7 @@ TEST_F(DeviceCode, PtxThatIsAskedForIsAnnouncedToo) {
   mock::code_record().arch = "sm_75";
   const auto old = load({ptx}, "compute_80");
   ASSERT_FALSE(old.ok());
-  EXPECT_EQ(old.error().kind, ErrorKind::not_found);
+  EXPECT_EQ(old.error().kind(), ErrorKind::not_found);
 }
 
 TEST_F(DeviceCode, BytesThatAreNoCodeAreRefused) {
@@ -198,7 +198,7 @@ TEST_F(DeviceCode, BytesThatAreNoCodeAreRefused) {
     const auto engine = load({device_plan({"up", "a", "down"}, arch)}, arch);
     image_.blobs[blob].data = kept;
     ASSERT_FALSE(engine.ok());
-    EXPECT_EQ(engine.error().kind, ErrorKind::bad_engine) << engine.error().message;
+    EXPECT_EQ(engine.error().kind(), ErrorKind::bad_engine) << engine.error().message();
   };
   refused(0, kPtx, "sm_90");
   refused(0, "", "sm_90");
@@ -209,9 +209,9 @@ TEST_F(DeviceCode, BytesThatAreNoCodeAreRefused) {
 TEST_F(DeviceCode, PlansOfThisTestKeepTheOrder) {
   const auto plan = device_plan({"up", "a", "b", "c", "down", "h~", "up", "d", "e", "down"}, "sm_90");
   const auto valid = engine::validate(plan);
-  ASSERT_TRUE(valid.ok()) << valid.error().message;
+  ASSERT_TRUE(valid.ok()) << valid.error().message();
   const auto ordered = engine::check_order(plan);
-  EXPECT_TRUE(ordered.ok()) << ordered.error().message;
+  EXPECT_TRUE(ordered.ok()) << ordered.error().message();
 }
 
 }  // namespace

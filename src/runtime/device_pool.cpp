@@ -61,7 +61,7 @@ Result<std::byte*> DevicePool::take(int64_t bytes, int64_t& capacity, const Stre
   }
   capacity = bytes;
   auto fresh = api_.allocate(queue_, bytes);
-  if (fresh.ok() || fresh.error().kind != ErrorKind::out_of_memory || spares_.empty()) return fresh;
+  if (fresh.ok() || fresh.error().kind() != ErrorKind::out_of_memory || spares_.empty()) return fresh;
   for (const Spare& spare : spares_) api_.release(queue_, spare.memory);
   spares_.clear();
   return api_.allocate(queue_, bytes);

@@ -178,8 +178,8 @@ Result<void> Engine::choose_plan(const LoadOptions& options, const std::vector<e
       choose(plan);
       return {};
     }
-    options.log(Severity::info, "the plan for '{}' is not used: {}", plan.target, there.error().message);
-    refusals.push_back(strf("'{}': {}", plan.target, there.error().message));
+    options.log(Severity::info, "the plan for '{}' is not used: {}", plan.target, there.error().message());
+    refusals.push_back(strf("'{}': {}", plan.target, there.error().message()));
   }
   if (wanted) return fail(ErrorKind::not_found, "the engine has no plan that runs on {}: {}", device_text(*wanted), join(refusals, "; "));
   return fail(ErrorKind::not_found, "no plan of the engine runs on this machine");

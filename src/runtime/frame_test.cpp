@@ -14,21 +14,21 @@ class Frames : public testing::TestWithParam<const char*> {
   /// A context of the graph's text on the target under test; null and a failed test where it cannot be built.
   std::unique_ptr<Context> context_of(std::string_view text) {
     auto module = ir::parse_module(text, ops::op_table());
-    EXPECT_TRUE(module.ok()) << module.error().message;
+    EXPECT_TRUE(module.ok()) << module.error().message();
     if (!module.ok()) return nullptr;
     BuildOptions options;
     options.targets = {GetParam()};
     auto bytes = build_engine(std::move(*module), options);
-    EXPECT_TRUE(bytes.ok()) << bytes.error().message;
+    EXPECT_TRUE(bytes.ok()) << bytes.error().message();
     if (!bytes.ok()) return nullptr;
     const auto kept = std::make_shared<const Bytes>(std::move(*bytes));
     LoadOptions load;
     load.target = GetParam();
     auto engine = Engine::load(*kept, kept, load);
-    EXPECT_TRUE(engine.ok()) << engine.error().message;
+    EXPECT_TRUE(engine.ok()) << engine.error().message();
     if (!engine.ok()) return nullptr;
     auto context = Context::create(*engine);
-    EXPECT_TRUE(context.ok()) << context.error().message;
+    EXPECT_TRUE(context.ok()) << context.error().message();
     return context.ok() ? std::move(*context) : nullptr;
   }
 };
@@ -59,7 +59,7 @@ graph body(%i: i64[], %go: bool[], %list: seq(f32[...]), %x: f32[2]) -> (%go, %l
   ASSERT_TRUE(context->set_input(1, make_tensor<bool>(DType::boolean, {}, std::span<const bool>(&go, 1))).ok());
   ASSERT_TRUE(context->set_input(2, floats({2}, {10, 20})).ok());
   const auto done = context->run();
-  ASSERT_TRUE(done.ok()) << done.error().message;
+  ASSERT_TRUE(done.ok()) << done.error().message();
   const HostValue& all = context->output(0);
   ASSERT_EQ(all.items.size(), 3U);
   for (size_t i = 0; i < 3; ++i)
@@ -82,7 +82,7 @@ graph main(%x: f32[n]) -> (%y) {
     }
     ASSERT_TRUE(context->set_input(0, floats({n}, x)).ok());
     const auto done = context->run();
-    ASSERT_TRUE(done.ok()) << done.error().message;
+    ASSERT_TRUE(done.ok()) << done.error().message();
     EXPECT_EQ(context->output(0).tensor.dims, Dims{n});
     EXPECT_EQ(values_of(context->output(0)), wanted);
   }
@@ -105,7 +105,7 @@ graph same2(%a: f32[...]) -> (%a) { }
   for (const bool squeeze : {true, false, true}) {
     ASSERT_TRUE(context->set_input(0, make_tensor<bool>(DType::boolean, {}, std::span<const bool>(&squeeze, 1))).ok());
     const auto done = context->run();
-    ASSERT_TRUE(done.ok()) << done.error().message;
+    ASSERT_TRUE(done.ok()) << done.error().message();
     EXPECT_EQ(context->output(0).tensor.dims, (squeeze ? Dims{2, 1} : Dims{1, 2}));
     EXPECT_EQ(values_of(context->output(0)), (std::vector<float>{3, 4}));
   }
@@ -136,7 +136,7 @@ graph main(%x: f32[2]) -> (%bits, %more, %back) {
   ASSERT_TRUE(context);
   ASSERT_TRUE(context->set_input(0, floats({2}, {1, -3})).ok());
   const auto done = context->run();
-  ASSERT_TRUE(done.ok()) << done.error().message;
+  ASSERT_TRUE(done.ok()) << done.error().message();
   EXPECT_EQ(context->output(0).tensor.dtype, DType::i32);
   EXPECT_EQ(ints_of(context->output(0).tensor), (Dims{0x3f800000, -0x3fc00000}));
   EXPECT_EQ(ints_of(context->output(1).tensor), (Dims{0x40000000, -0x3f400000}));
@@ -155,7 +155,7 @@ TEST_P(Frames, InputsAndOutputsInADevicesMemory) {
     EXPECT_FALSE(memory.ok()) << "the plan is the host's alone";
     return;
   }
-  ASSERT_TRUE(memory.ok()) << memory.error().message;
+  ASSERT_TRUE(memory.ok()) << memory.error().message();
   const auto placed = [](std::byte* at) {
     Tensor out = Tensor::wrap(DType::f32, {2}, at);
     out.on_device = true;
@@ -172,7 +172,7 @@ TEST_P(Frames, InputsAndOutputsInADevicesMemory) {
       ASSERT_TRUE(context->set_input(0, HostValue(placed(*memory + in))).ok());
       ASSERT_TRUE(context->set_output(0, placed(*memory + out)).ok());
       const auto done = context->run();
-      ASSERT_TRUE(done.ok()) << done.error().message;
+      ASSERT_TRUE(done.ok()) << done.error().message();
       std::vector<float> y(2);
       ASSERT_TRUE(context->copy(reinterpret_cast<std::byte*>(y.data()), *memory + out, kBytes, engine::CopyKind::to_host).ok());
       EXPECT_EQ(y, (std::vector<float>{x[0] + 1, x[1] + 1})) << in << " to " << out;
@@ -192,7 +192,7 @@ graph main(%x: f32[2]) -> (%y) {
   for (const int64_t steps : {0, 1, -1, 1, -1}) {
     ASSERT_TRUE(context->stop_after(steps).ok());
     const auto done = context->run();
-    ASSERT_TRUE(done.ok()) << done.error().message;
+    ASSERT_TRUE(done.ok()) << done.error().message();
     if (steps < 0) {
       EXPECT_EQ(values_of(context->output(0)), std::vector<float>{5});
     }

@@ -173,7 +173,7 @@ TEST(Tensor, RefusesImpossibleSizes) {
   EXPECT_FALSE(Tensor::allocate(DType::f32, {int64_t{1} << 40, int64_t{1} << 40}).ok());
   const auto huge = Tensor::allocate(DType::c128, {int64_t{1} << 56});
   ASSERT_FALSE(huge.ok());
-  EXPECT_EQ(huge.error().kind, ErrorKind::out_of_memory);
+  EXPECT_EQ(huge.error().kind(), ErrorKind::out_of_memory);
   EXPECT_EQ(Tensor::allocate(DType::f32, {0, 5})->elems(), 0);
   HostValue out(*Tensor::allocate(DType::f32, {2}));
   EXPECT_FALSE(prepare_output(out, DType::f32, {3}).ok());

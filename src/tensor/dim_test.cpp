@@ -62,7 +62,7 @@ TEST(Dim, PrintsParsesAndEvaluates) {
     ASSERT_TRUE(*parsed == x.dim);
     if (!x.value) continue;
     const auto value = evaluate(x.dim, at);
-    ASSERT_TRUE(value.ok()) << text << ": " << value.error().message;
+    ASSERT_TRUE(value.ok()) << text << ": " << value.error().message();
     ASSERT_EQ(*value, *x.value) << text;
     std::map<std::string, Dim, std::less<>> with;
     for (const auto& [name, number] : at) with.emplace(name, Dim(number));

@@ -12,7 +12,7 @@ namespace {
 
 Expr expr_of(std::string_view text) {
   auto expr = from_text<Expr>(text);
-  EXPECT_TRUE(expr.ok()) << text << ": " << expr.error().message;
+  EXPECT_TRUE(expr.ok()) << text << ": " << expr.error().message();
   return expr.ok() ? *expr : Expr{};
 }
 
@@ -25,7 +25,7 @@ Tensor ramp(DType type, Dims dims, double first, double step) {
 Tensor run(const Expr& expr, std::vector<Tensor> in, Dims dims) {
   auto out = Tensor::allocate(expr.type_of(expr.results[0]), std::move(dims));
   const auto status = evaluate(expr, in, std::span<Tensor>(&*out, 1));
-  EXPECT_TRUE(status.ok()) << status.error().message;
+  EXPECT_TRUE(status.ok()) << status.error().message();
   return *out;
 }
 
@@ -69,7 +69,7 @@ TEST(ExprVerify, NamesTheNode) {
   expr.nodes.push_back({.fn = Fn::neg, .type = DType::f32, .args = {3, -1, -1}});
   const auto status = verify(expr);
   ASSERT_FALSE(status.ok());
-  EXPECT_NE(status.error().message.find("node 0 (neg)"), std::string::npos);
+  EXPECT_NE(status.error().message().find("node 0 (neg)"), std::string::npos);
 }
 
 TEST(ExprCompose, ReplacesAnInput) {

@@ -214,7 +214,7 @@ class Parser {
 }  // namespace
 
 std::string to_string(const Expr& expr) {
-  if (const auto status = verify(expr); !status.ok()) return strf("{{invalid: {}}}", status.error().message);
+  if (const auto status = verify(expr); !status.ok()) return strf("{{invalid: {}}}", status.error().message());
   return Printer(expr).text();
 }
 

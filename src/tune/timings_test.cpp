@@ -29,7 +29,7 @@ TEST(Timings, PrintAndParseBack) {
   timings.add({"GPU", "a", 1e9, "gemm_mma", "8x8", "gemm{m=1}"});
   const std::string text = timings.text();
   const auto back = Timings::parse("# a comment\n\n" + text);
-  ASSERT_TRUE(back.ok()) << back.error().message;
+  ASSERT_TRUE(back.ok()) << back.error().message();
   EXPECT_EQ(back->text(), text);
   ASSERT_NE(back->find("GPU", "b"), nullptr);
   EXPECT_EQ(back->find("GPU", "b")->us, 2.5);
@@ -39,7 +39,7 @@ TEST(Timings, PrintAndParseBack) {
 TEST(Timings, RefuseWhatIsNone) {
   const auto bad = Timings::parse("{device=\"GPU\" kernel=\"a\" us=1}\nnonsense\n");
   ASSERT_FALSE(bad.ok());
-  EXPECT_NE(bad.error().message.find("line 2"), std::string::npos) << bad.error().message;
+  EXPECT_NE(bad.error().message().find("line 2"), std::string::npos) << bad.error().message();
 }
 
 TEST(Candidates, TheFastestIsChosenByTheTimings) {

@@ -12,12 +12,12 @@ namespace tenon_test {
 
 std::vector<std::byte> engine_of(std::string_view text, std::string_view target) {
   auto module = tenon::ir::parse_module(text, tenon::ops::op_table());
-  EXPECT_TRUE(module.ok()) << module.error().message;
+  EXPECT_TRUE(module.ok()) << module.error().message();
   if (!module.ok()) return {};
   tenon::BuildOptions options;
   options.targets = {std::string(target)};
   auto bytes = tenon::build_engine(std::move(*module), options);
-  EXPECT_TRUE(bytes.ok()) << bytes.error().message;
+  EXPECT_TRUE(bytes.ok()) << bytes.error().message();
   return bytes.ok() ? std::vector<std::byte>(bytes->begin(), bytes->end()) : std::vector<std::byte>();
 }
 

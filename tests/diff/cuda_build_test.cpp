@@ -55,8 +55,8 @@ void check_ptx(std::string_view text) {
 
 TEST_P(CudaBuild, PtxStandsBesideTheCodeForOneGpu) {
   const auto image = build({"sm_90", "compute_80", "cpu"});
-  if (!image.ok() && image.error().kind == ErrorKind::not_found) GTEST_SKIP() << image.error().message;
-  ASSERT_TRUE(image.ok()) << image.error().message;
+  if (!image.ok() && image.error().kind() == ErrorKind::not_found) GTEST_SKIP() << image.error().message();
+  ASSERT_TRUE(image.ok()) << image.error().message();
   const engine::Plan *code = image->find_plan("sm_90"), *ptx = image->find_plan("compute_80");
   ASSERT_TRUE(code && ptx && image->find_plan("cpu") && image->find_plan("portable"));
   size_t dependent = 0;
@@ -85,11 +85,11 @@ std::string without_names(const engine::Plan& plan) {
 
 TEST_P(CudaBuild, AStressBuildHasTheSameKernelsOfOtherCode) {
   const auto usual = build({"sm_90"});
-  if (!usual.ok() && usual.error().kind == ErrorKind::not_found) GTEST_SKIP() << usual.error().message;
-  ASSERT_TRUE(usual.ok()) << usual.error().message;
+  if (!usual.ok() && usual.error().kind() == ErrorKind::not_found) GTEST_SKIP() << usual.error().message();
+  ASSERT_TRUE(usual.ok()) << usual.error().message();
   const engine::Plan plan = *usual->find_plan("sm_90");
   const auto stress = build({"sm_90"}, Kind::stress);
-  ASSERT_TRUE(stress.ok()) << stress.error().message;
+  ASSERT_TRUE(stress.ok()) << stress.error().message();
   const engine::Plan& stressed = *stress->find_plan("sm_90");
   EXPECT_EQ(without_names(plan), without_names(stressed));
   ASSERT_EQ(plan.modules.size(), stressed.modules.size());
@@ -110,7 +110,7 @@ TEST(CudaPtx, HasNothingThatOlderGpusLack) {
         if (count[tactic.name] == kMostEach || !tactic.supports(one.problem, device).ok) continue;
         ++count[tactic.name];
         const auto kernel = tactic.build(one.problem, {device, code});
-        ASSERT_TRUE(kernel.ok()) << kernel.error().message;
+        ASSERT_TRUE(kernel.ok()) << kernel.error().message();
         for (const engine::Launch& launch : kernel->launches) {
           EXPECT_EQ(launch.mode, engine::LaunchMode::plain);
           EXPECT_TRUE(launch.cluster.empty());
@@ -119,8 +119,8 @@ TEST(CudaPtx, HasNothingThatOlderGpusLack) {
       }
   for (const tune::Tactic& tactic : cuda::backend().tactics) EXPECT_GT(count[tactic.name], 0U) << tactic.name;
   const auto compiled = cuda::compile_kernels(code.rows(), device, Log());
-  if (!compiled.ok() && compiled.error().kind == ErrorKind::not_found) GTEST_SKIP() << compiled.error().message;
-  ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+  if (!compiled.ok() && compiled.error().kind() == ErrorKind::not_found) GTEST_SKIP() << compiled.error().message();
+  ASSERT_TRUE(compiled.ok()) << compiled.error().message();
   for (const tune::CompiledKernel& kernel : *compiled) {
     check_ptx(text_of(kernel.binary));
     EXPECT_FALSE(kernel.has_wait);

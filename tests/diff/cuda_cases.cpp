@@ -54,7 +54,7 @@ std::vector<Expr> all_expressions() {
 /// The problem as it is and, where it has 32-bit floats, with others.
 std::vector<CudaCase> typed_cases(const std::string& line, const DimValues& values) {
   const auto problem = cli::parse_problem(line);
-  EXPECT_TRUE(problem.ok()) << line << ": " << problem.error().message;
+  EXPECT_TRUE(problem.ok()) << line << ": " << problem.error().message();
   if (!problem.ok()) return {};
   std::vector<CudaCase> out = {{*problem, values}};
   for (const DType type : {DType::f16, DType::bf16, DType::f64})

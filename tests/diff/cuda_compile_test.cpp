@@ -33,11 +33,11 @@ TEST_P(CudaCompile, WithoutSpills) {
         if (!tactic.supports(one.problem, device).ok) continue;
         if (is_told_by_another(one.problem, arch)) continue;
         const auto kernel = tactic.build(one.problem, {device, code});
-        EXPECT_TRUE(kernel.ok()) << engine::to_string(one.problem) << ": " << kernel.error().message;
+        EXPECT_TRUE(kernel.ok()) << engine::to_string(one.problem) << ": " << kernel.error().message();
       }
     const auto compiled = cuda::compile_kernels(code.rows(), device, Log());
-    if (!compiled.ok() && compiled.error().kind == ErrorKind::not_found) GTEST_SKIP() << compiled.error().message;
-    ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+    if (!compiled.ok() && compiled.error().kind() == ErrorKind::not_found) GTEST_SKIP() << compiled.error().message();
+    ASSERT_TRUE(compiled.ok()) << compiled.error().message();
     for (size_t i = 0; i < compiled->size(); ++i) {
       EXPECT_EQ((*compiled)[i].local_bytes, 0) << code.rows()[i].entry << ": TENON_LOG=5 prints its text";
       EXPECT_EQ((*compiled)[i].has_wait, engine::has_dependent_launch(arch)) << code.rows()[i].entry;

@@ -97,7 +97,7 @@ std::vector<HostValue> oracle(const Problem& problem, const std::vector<HostValu
   for (const HostValue& value : in)
     wide_in.push_back(wide && is_float(value.tensor.dtype) ? HostValue(*convert(value.tensor, DType::f64)) : value);
   const auto done = (*api)->run(wide ? *wide : problem, wide_in, out);
-  EXPECT_TRUE(done.ok()) << done.error().message;
+  EXPECT_TRUE(done.ok()) << done.error().message();
   for (size_t i = 0; i < out.size(); ++i)
     if (out[i].tensor.dtype != out_facts[i].dtype()) out[i] = *convert(out[i].tensor, out_facts[i].dtype());
   return out;
@@ -106,15 +106,15 @@ std::vector<HostValue> oracle(const Problem& problem, const std::vector<HostValu
 /// Runs the problem by the tactic; what is wrong, or nothing.
 std::optional<std::string> check(const engine::DeviceApi& api, const tune::Tactic& tactic, const Problem& problem, uint64_t seed) {
   auto operands = cli::operands_of(problem);
-  if (!operands.ok()) return operands.error().message;
+  if (!operands.ok()) return operands.error().message();
   tune::CodeStore code;
   auto kernel = tactic.build(problem, {engine::DeviceFacts(), code});
-  if (!kernel.ok()) return kernel.error().message;
+  if (!kernel.ok()) return kernel.error().message();
   Device device(api);
   std::vector<HostValue> in, device_in, device_out;
   for (size_t i = 0; i < operands->in.size(); ++i) {
     auto value = cli::random_value(operands->in[i].type, *operands->in[i].shape().constant(), seed, strf("in{}", i));
-    if (!value.ok()) return value.error().message;
+    if (!value.ok()) return value.error().message();
     in.push_back(*value);
   }
   cli::keep_indices_inside(problem, in);
@@ -127,7 +127,7 @@ std::optional<std::string> check(const engine::DeviceApi& api, const tune::Tacti
   }
   for (const engine::Launch& launch : kernel->launches)
     if (auto done = device.run(launch.code, {.problem = &problem, .in = device_in, .out = device_out}); !done.ok())
-      return done.error().message;
+      return done.error().message();
   const std::vector<HostValue> wanted = oracle(problem, in, operands->out);
   for (size_t i = 0; i < got.size(); ++i) {
     device.download(device_out[i], got[i]);
@@ -154,7 +154,7 @@ TEST_P(Diff, EveryTacticOnEveryProblem) {
     for (const tune::Tactic& tactic : backend->tactics)
       for (const std::string& line : lines) {
         const auto problem = cli::parse_problem(line);
-        ASSERT_TRUE(problem.ok()) << line << ": " << problem.error().message;
+        ASSERT_TRUE(problem.ok()) << line << ": " << problem.error().message();
         std::vector<Problem> variants = {*problem};
         if (cli::flops_of(*problem) < 1e8)  // a type changes no path that a small problem does not take too
           for (const DType type : {DType::f64, DType::f16, DType::bf16})

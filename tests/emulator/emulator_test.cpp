@@ -116,10 +116,10 @@ class Emulated : public ::testing::TestWithParam<const char*> {
         if (!tactic.supports(one.problem, device_).ok) continue;
         Built built{&one, &tactic};
         auto bound = engine::bind(one.problem, one.values);
-        ASSERT_TRUE(bound.ok()) << bound.error().message;
+        ASSERT_TRUE(bound.ok()) << bound.error().message();
         built.bound = std::move(*bound);
         auto operands = cli::operands_of(built.bound);
-        ASSERT_TRUE(operands.ok()) << engine::to_string(built.bound) << ": " << operands.error().message;
+        ASSERT_TRUE(operands.ok()) << engine::to_string(built.bound) << ": " << operands.error().message();
         built.operands = std::move(*operands);
         add_optional_outputs(built);
         int64_t elems = 0;
@@ -132,7 +132,7 @@ class Emulated : public ::testing::TestWithParam<const char*> {
         for (const std::string& config : some_configs(tactic, one.problem, device_, seed_)) {
           auto kernel = tactic.build(one.problem, {device_, code_, static_cast<int64_t>(built.operands.in.size()),
                                                    static_cast<int64_t>(built.operands.out.size()), config});
-          ASSERT_TRUE(kernel.ok()) << kernel.error().message;
+          ASSERT_TRUE(kernel.ok()) << kernel.error().message();
           built.kernel = std::move(*kernel), built.config = config;
           built_.push_back(built);
         }
@@ -154,8 +154,8 @@ class Emulated : public ::testing::TestWithParam<const char*> {
 
   void check_all() {
     const auto emulator = Emulator::compile(code_.rows());
-    if (!emulator.ok() && emulator.error().kind == ErrorKind::not_found) GTEST_SKIP() << emulator.error().message;
-    ASSERT_TRUE(emulator.ok()) << emulator.error().message;
+    if (!emulator.ok() && emulator.error().kind() == ErrorKind::not_found) GTEST_SKIP() << emulator.error().message();
+    ASSERT_TRUE(emulator.ok()) << emulator.error().message();
     std::mt19937_64 random(seed_);
     for (const Built& built : built_) {
       const auto wrong = check(*emulator, built, random);
@@ -186,10 +186,10 @@ class Emulated : public ::testing::TestWithParam<const char*> {
       std::memset(got.back().data, 0xff, static_cast<size_t>(got.back().bytes()));
       operands.push_back({got.back().data, got.back().bytes()});
     }
-    if (auto done = emulator.run(built.kernel, operands, built.one->values); !done.ok()) return done.error().message;
+    if (auto done = emulator.run(built.kernel, operands, built.one->values); !done.ok()) return done.error().message();
     const auto api = engine::load_reference();
-    if (!api.ok()) return api.error().message;
-    if (auto done = (*api)->run(built.bound, in, wanted); !done.ok()) return "reference: " + done.error().message;
+    if (!api.ok()) return api.error().message();
+    if (auto done = (*api)->run(built.bound, in, wanted); !done.ok()) return "reference: " + done.error().message();
     for (size_t i = 0; i < got.size(); ++i)
       if (auto difference = cli::first_difference(HostValue(got[i]), wanted[i], tolerance(built.bound)))
         return strf("output {}: {}", i, *difference);

@@ -60,16 +60,16 @@ TEST(EmulatedMemory, FindsWhatNoKernelMayTouch) {
     kernels.push_back(w.finish({device(), code}, {.grid = {Dim(1)}, .threads = 32, .shared_bytes = 64}));
   }
   const auto emulator = Emulator::compile(code.rows());
-  if (!emulator.ok() && emulator.error().kind == ErrorKind::not_found) GTEST_SKIP() << emulator.error().message;
-  ASSERT_TRUE(emulator.ok()) << emulator.error().message;
+  if (!emulator.ok() && emulator.error().kind() == ErrorKind::not_found) GTEST_SKIP() << emulator.error().message();
+  ASSERT_TRUE(emulator.ok()) << emulator.error().message();
   for (size_t i = 0; i < lines.size(); ++i) {
     std::vector<float> in(32, 1), out(32);
     const EmulatedOperand operands[] = {{reinterpret_cast<std::byte*>(in.data()), 128, lines[i].constant},
                                         {reinterpret_cast<std::byte*>(out.data()), 128}};
     const auto done = emulator->run(kernels[i], operands, {});
-    EXPECT_EQ(done.ok(), lines[i].says.empty()) << lines[i].text << (done.ok() ? "" : done.error().message);
+    EXPECT_EQ(done.ok(), lines[i].says.empty()) << lines[i].text << (done.ok() ? "" : done.error().message());
     if (!done.ok()) {
-      EXPECT_THAT(done.error().message, testing::HasSubstr(lines[i].says)) << lines[i].text;
+      EXPECT_THAT(done.error().message(), testing::HasSubstr(lines[i].says)) << lines[i].text;
     }
   }
 }
@@ -99,10 +99,10 @@ class EmulatedWaits : public testing::Test {
           if (count[tactic.name] == kMostEach || !tactic.supports(one.problem, device()).ok) continue;
           Tried tried{.one = one, .tactic = tactic.name};
           auto bound = engine::bind(one.problem, one.values);
-          ASSERT_TRUE(bound.ok()) << bound.error().message;
+          ASSERT_TRUE(bound.ok()) << bound.error().message();
           tried.bound = std::move(*bound);
           auto operands = cli::operands_of(tried.bound);
-          ASSERT_TRUE(operands.ok()) << operands.error().message;
+          ASSERT_TRUE(operands.ok()) << operands.error().message();
           tried.operands = std::move(*operands);
           int64_t least = INT64_MAX, most = 0;
           for (const auto* list : {&tried.operands.in, &tried.operands.out})
@@ -181,8 +181,8 @@ TEST_F(EmulatedWaits, AWaitThatIsMissingOrLateIsFound) {
       changed[row.entry].push_back(entry);
     }
   const auto emulator = Emulator::compile(texts);
-  if (!emulator.ok() && emulator.error().kind == ErrorKind::not_found) GTEST_SKIP() << emulator.error().message;
-  ASSERT_TRUE(emulator.ok()) << emulator.error().message;
+  if (!emulator.ok() && emulator.error().kind() == ErrorKind::not_found) GTEST_SKIP() << emulator.error().message();
+  ASSERT_TRUE(emulator.ok()) << emulator.error().message();
   for (const Tried& tried : tried_)
     for (size_t i = 0; i < 2; ++i) {
       engine::Kernel kernel = tried.kernel;
@@ -190,7 +190,7 @@ TEST_F(EmulatedWaits, AWaitThatIsMissingOrLateIsFound) {
       kernel.launches[0].code.name = changed.at(kernel.launches[0].code.name)[i];
       const auto done = run(*emulator, tried, kernel);
       ASSERT_FALSE(done.ok()) << tried.tactic << (i ? " waits late" : " does not wait") << ": " << engine::to_string(tried.one.problem);
-      EXPECT_THAT(done.error().message, testing::AnyOf(testing::HasSubstr("before wait()"), testing::HasSubstr("without wait()")))
+      EXPECT_THAT(done.error().message(), testing::AnyOf(testing::HasSubstr("before wait()"), testing::HasSubstr("without wait()")))
           << tried.tactic << ": " << engine::to_string(tried.one.problem);
     }
   std::printf("%zu changed kernels\n", texts.size());
@@ -203,12 +203,12 @@ TEST_F(EmulatedWaits, StressBuildsGiveTheSameBits) {
   for (const tune::KernelText& row : stress_.rows()) EXPECT_NE(row.text.find("stressed_wait"), std::string::npos);
   for (const tune::KernelText& row : code_.rows()) EXPECT_EQ(row.text.find("stress"), std::string::npos);
   const auto emulator = Emulator::compile(texts);
-  if (!emulator.ok() && emulator.error().kind == ErrorKind::not_found) GTEST_SKIP() << emulator.error().message;
-  ASSERT_TRUE(emulator.ok()) << emulator.error().message;
+  if (!emulator.ok() && emulator.error().kind() == ErrorKind::not_found) GTEST_SKIP() << emulator.error().message();
+  ASSERT_TRUE(emulator.ok()) << emulator.error().message();
   for (const Tried& tried : tried_) {
     const auto usual = run(*emulator, tried, tried.kernel), stressed = run(*emulator, tried, tried.stressed);
-    ASSERT_TRUE(usual.ok()) << tried.tactic << ": " << usual.error().message;
-    ASSERT_TRUE(stressed.ok()) << tried.tactic << ": " << stressed.error().message;
+    ASSERT_TRUE(usual.ok()) << tried.tactic << ": " << usual.error().message();
+    ASSERT_TRUE(stressed.ok()) << tried.tactic << ": " << stressed.error().message();
     EXPECT_NE(tried.kernel.launches[0].code.name, tried.stressed.launches[0].code.name);
     EXPECT_TRUE(*usual == *stressed) << tried.tactic << ": " << engine::to_string(tried.one.problem);
   }

@@ -27,7 +27,7 @@ TEST_P(FaultEngineBytes, TruncatedFilesAreRefused) {
     const auto bytes = std::make_shared<const Bytes>(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
     const auto engine = runtime::Engine::load(*bytes, bytes, {.log = Log([](Severity, std::string_view) {})});
     ASSERT_FALSE(engine.ok()) << size << " of " << whole.size() << " bytes load";
-    EXPECT_EQ(engine.error().kind, ErrorKind::bad_engine) << engine.error().message;
+    EXPECT_EQ(engine.error().kind(), ErrorKind::bad_engine) << engine.error().message();
   }
 }
 

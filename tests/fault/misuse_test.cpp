@@ -11,7 +11,7 @@
 namespace tenon {
 namespace {
 
-std::string error_of(const auto& result) { return result.ok() ? "no error" : result.error().message; }
+std::string error_of(const auto& result) { return result.ok() ? "no error" : result.error().message(); }
 
 class FaultMisuse : public testing::Test {
  protected:
@@ -58,8 +58,8 @@ TEST_F(FaultMisuse, MissingInput) { EXPECT_NE(error_of(context_->run()).find(por
 TEST_F(FaultMisuse, WrongType) {
   const auto set = context_->set_input(0, zeros(port_->type.dtype == DType::f64 ? DType::f32 : DType::f64, fitting_));
   ASSERT_FALSE(set.ok());
-  EXPECT_NE(set.error().message.find("f64"), std::string::npos) << set.error().message;
-  EXPECT_NE(set.error().message.find(port_->name), std::string::npos) << set.error().message;
+  EXPECT_NE(set.error().message().find("f64"), std::string::npos) << set.error().message();
+  EXPECT_NE(set.error().message().find(port_->name), std::string::npos) << set.error().message();
 }
 
 TEST_F(FaultMisuse, WrongRank) {
@@ -82,7 +82,7 @@ TEST_F(FaultMisuse, WrongFixedDim) {
   dims[1] += 1;
   ASSERT_TRUE(port.type.shape[1].is_constant()) << to_string(port.type);
   const auto set = (*context)->set_input(0, zeros(port.type.dtype, dims));
-  const std::string message = set.ok() ? error_of((*context)->run()) : set.error().message;
+  const std::string message = set.ok() ? error_of((*context)->run()) : set.error().message();
   EXPECT_NE(message.find(port.name), std::string::npos) << message;
   EXPECT_NE(message.find(to_string(dims)), std::string::npos) << message;
 }
@@ -97,8 +97,8 @@ TEST_F(FaultMisuse, AnotherKindOfValue) {
 TEST_F(FaultMisuse, UnknownNamesListWhatThereIs) {
   const auto index = context_->input_index("no such input");
   ASSERT_FALSE(index.ok());
-  EXPECT_EQ(index.error().kind, ErrorKind::not_found);
-  EXPECT_NE(index.error().message.find(port_->name), std::string::npos);
+  EXPECT_EQ(index.error().kind(), ErrorKind::not_found);
+  EXPECT_NE(index.error().message().find(port_->name), std::string::npos);
   EXPECT_FALSE(context_->set_input(1000, HostValue()).ok());
   EXPECT_FALSE(context_->set_output(1000, Tensor()).ok());
 }
@@ -138,7 +138,7 @@ TEST_F(FaultMisuse, DimsBeyondAllMemory) {
   const MemoryLimit limit(uint64_t{8} << 30);
   const auto done = context_->run();
   ASSERT_FALSE(done.ok());
-  EXPECT_EQ(done.error().kind, ErrorKind::out_of_memory) << done.error().message;
+  EXPECT_EQ(done.error().kind(), ErrorKind::out_of_memory) << done.error().message();
   // And the context is as good as before.
   set_fitting();
   const auto again = context_->run();
@@ -157,17 +157,17 @@ TEST(FaultFiles, MissingFilesAndFolders) {
   for (const char* path : {"/no/such/file.engine", "/", ""}) {
     const auto engine = runtime::Engine::load_file(path, {.log = Log()});
     ASSERT_FALSE(engine.ok()) << path;
-    EXPECT_NE(engine.error().message.find(path), std::string::npos) << engine.error().message;
+    EXPECT_NE(engine.error().message().find(path), std::string::npos) << engine.error().message();
     const auto built = build_engine_from_file(path, BuildOptions());
     ASSERT_FALSE(built.ok()) << path;
-    EXPECT_NE(built.error().message.find(path), std::string::npos) << built.error().message;
+    EXPECT_NE(built.error().message().find(path), std::string::npos) << built.error().message();
   }
 }
 
 TEST(FaultFiles, OneKindOfFileInPlaceOfAnother) {
   const auto engine = runtime::Engine::load_file(small_model("cnn_residual"), {.log = Log()});
   ASSERT_FALSE(engine.ok());
-  EXPECT_EQ(engine.error().kind, ErrorKind::bad_engine);
+  EXPECT_EQ(engine.error().kind(), ErrorKind::bad_engine);
   const std::string path = (std::filesystem::temp_directory_path() / strf("tenon-fault-{}.onnx", ::getpid())).string();
   ASSERT_TRUE(write_file(path, small_engine("cnn_residual")).ok());
   EXPECT_FALSE(build_engine_from_file(path, BuildOptions()).ok());
@@ -182,12 +182,12 @@ TEST(FaultFiles, UnknownTargetsAreNamed) {
   options.target = "sm_999";
   const auto engine = runtime::Engine::load(small_engine("cnn_residual"), nullptr, options);
   ASSERT_FALSE(engine.ok());
-  EXPECT_NE(engine.error().message.find("sm_999"), std::string::npos);
+  EXPECT_NE(engine.error().message().find("sm_999"), std::string::npos);
   BuildOptions build;
   build.targets = {"sm_999"};
   const auto bytes = build_engine_from_file(small_model("cnn_residual"), build);
   ASSERT_FALSE(bytes.ok());
-  EXPECT_NE(bytes.error().message.find("sm_999"), std::string::npos);
+  EXPECT_NE(bytes.error().message().find("sm_999"), std::string::npos);
 }
 
 TEST(FaultBuild, DimsThatDoNotFitTheModel) {
@@ -202,7 +202,7 @@ TEST(FaultBuild, Cancelled) {
   options.progress = [](std::string_view, double) { return false; };
   const auto bytes = build_engine_from_file(small_model("cnn_residual"), options);
   ASSERT_FALSE(bytes.ok());
-  EXPECT_EQ(bytes.error().kind, ErrorKind::cancelled);
+  EXPECT_EQ(bytes.error().kind(), ErrorKind::cancelled);
 }
 
 TEST(FaultBuild, DamagedModelsDoNotCrash) {
@@ -254,8 +254,8 @@ TEST(FaultBuild, SmallModelsThatAskForAllMemory) {
         "%y = Range(%a, %b, %c)"}) {
     const auto done = run_all(strf("graph main(%x: f32[1]) -> (%y, %x) {{ {} }}", node));
     ASSERT_FALSE(done.ok()) << node;
-    EXPECT_TRUE(done.error().kind == ErrorKind::out_of_memory || done.error().message.find("elements") != std::string::npos)
-        << node << ": " << done.error().message;
+    EXPECT_TRUE(done.error().kind() == ErrorKind::out_of_memory || done.error().message().find("elements") != std::string::npos)
+        << node << ": " << done.error().message();
   }
 }
 

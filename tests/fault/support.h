@@ -21,7 +21,7 @@ inline const Bytes& small_engine(const std::string& name, const std::string& tar
     BuildOptions options;
     options.targets = {target};
     auto bytes = build_engine_from_file(small_model(name), options);
-    EXPECT_TRUE(bytes.ok()) << bytes.error().message;
+    EXPECT_TRUE(bytes.ok()) << bytes.error().message();
     if (bytes.ok()) at->second = std::move(*bytes);
   }
   return at->second;
@@ -34,11 +34,11 @@ inline std::vector<HostValue> data_set(const std::string& name, int set) {
     const auto file = MappedFile::open(strf("{}/tests/models/small/{}/test_data_set_{}/input_{}.pb", TENON_SOURCE_DIR, name, set, i));
     if (!file.ok()) return out;
     const auto view = onnx::read_tensor((*file)->bytes());
-    EXPECT_TRUE(view.ok()) << view.error().message;
+    EXPECT_TRUE(view.ok()) << view.error().message();
     onnx::Model owner;
     owner.keep_alive = *file;
     auto tensor = onnx::import_tensor(owner, *view);
-    EXPECT_TRUE(tensor.ok()) << tensor.error().message;
+    EXPECT_TRUE(tensor.ok()) << tensor.error().message();
     if (!tensor.ok()) return {};
     // In the file the elements lie anywhere; a caller's memory is aligned.
     auto copy = Tensor::allocate(tensor->dtype, tensor->dims);
@@ -53,7 +53,7 @@ inline std::shared_ptr<runtime::Engine> load(const Bytes& bytes, const std::stri
   runtime::LoadOptions options;
   options.target = target;
   auto engine = runtime::Engine::load(bytes, nullptr, options);
-  EXPECT_TRUE(engine.ok()) << engine.error().message;
+  EXPECT_TRUE(engine.ok()) << engine.error().message();
   return engine.ok() ? *engine : nullptr;
 }
 

@@ -25,7 +25,7 @@ class Toucher {
     touch_all(tensor.strings);
     const Result<Payload> payload = model_ ? model_->payload(tensor) : onnx::payload(tensor);
     if (payload.ok()) seen_ += sum(payload->bytes);
-    if (!payload.ok()) seen_ += payload.error().message.size();
+    if (!payload.ok()) seen_ += payload.error().message().size();
   }
   void touch(const SparseTensorView& tensor) {
     touch(tensor.values);

@@ -29,10 +29,10 @@ TEST(Npy, EveryTypeComesBack) {
       const auto value = random_value(ValueType::tensor(dtype, Shape::of(dims)), dims, 1, "x");
       ASSERT_TRUE(value.ok());
       const auto bytes = write_npy(value->tensor);
-      ASSERT_TRUE(bytes.ok()) << bytes.error().message;
+      ASSERT_TRUE(bytes.ok()) << bytes.error().message();
       EXPECT_EQ((bytes->size() - static_cast<size_t>(value->tensor.bytes())) % 64, 0U);
       const auto back = read_npy(*bytes);
-      ASSERT_TRUE(back.ok()) << back.error().message;
+      ASSERT_TRUE(back.ok()) << back.error().message();
       EXPECT_EQ(first_difference(HostValue(*back), *value, {0, 0}), std::nullopt);
     }
 }
@@ -52,7 +52,7 @@ TEST(Npy, TypesThatNumPyLacks) {
 
 TEST(Npy, FortranOrder) {
   const auto tensor = read_npy(npy("|u1", "True", "(2, 3)", "\x01\x04\x02\x05\x03\x06"));
-  ASSERT_TRUE(tensor.ok()) << tensor.error().message;
+  ASSERT_TRUE(tensor.ok()) << tensor.error().message();
   EXPECT_EQ(ints_of(*tensor), (Dims{1, 2, 3, 4, 5, 6}));
 }
 
@@ -65,7 +65,7 @@ TEST(Npy, RefusesWhatItCannotRead) {
         std::pair{npy("<f4", "Maybe", "(1,)", "abcd"), "False"}, std::pair{bytes_of("PK"), "begin"}}) {
     const auto tensor = read_npy(bytes);
     ASSERT_FALSE(tensor.ok()) << says;
-    EXPECT_NE(tensor.error().message.find(says), std::string::npos) << tensor.error().message;
+    EXPECT_NE(tensor.error().message().find(says), std::string::npos) << tensor.error().message();
   }
 }
 
@@ -74,7 +74,7 @@ TEST(Npz, ComesBack) {
   const auto bytes = write_npz(tensors);
   ASSERT_TRUE(bytes.ok());
   const auto back = read_npz(*bytes);
-  ASSERT_TRUE(back.ok()) << back.error().message;
+  ASSERT_TRUE(back.ok()) << back.error().message();
   ASSERT_EQ(back->size(), 2U);
   EXPECT_EQ((*back)[1].first, "b/c");
   EXPECT_EQ(ints_of((*back)[1].second), (Dims{1, 2, 3}));

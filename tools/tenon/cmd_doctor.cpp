@@ -54,13 +54,13 @@ struct Check {
 std::vector<Check> run_checks() {
   std::vector<Check> out;
   const auto reference = engine::load_reference();
-  out.push_back({"reference library", reference.ok(), reference.ok() ? "libtenon-reference.so loads" : reference.error().message, true});
+  out.push_back({"reference library", reference.ok(), reference.ok() ? "libtenon-reference.so loads" : reference.error().message(), true});
   const auto gpu = runtime::find_device_api("cuda")->check("", 0);
   const auto opened = cuda::open_gpu();
-  out.push_back({"GPU", gpu.ok(), opened.ok() ? strf("{}, {}", (*opened)->name, (*opened)->arch) : gpu.error().message});
+  out.push_back({"GPU", gpu.ok(), opened.ok() ? strf("{}, {}", (*opened)->name, (*opened)->arch) : gpu.error().message()});
   const auto nvrtc = cuda::load_nvrtc();
   out.push_back({"CUDA runtime compiler", nvrtc.ok(),
-                 nvrtc.ok() ? strf("NVRTC {}.{}, {}", (*nvrtc)->major, (*nvrtc)->minor, (*nvrtc)->path) : nvrtc.error().message});
+                 nvrtc.ok() ? strf("NVRTC {}.{}, {}", (*nvrtc)->major, (*nvrtc)->minor, (*nvrtc)->path) : nvrtc.error().message()});
   return out;
 }
 

@@ -27,8 +27,8 @@ int run(int argc, char** argv) {
   if (outcome.status.ok()) return *outcome.status;
   const Error& error = outcome.status.error();
   std::fflush(stdout);
-  if (outcome.json) print_json({{"error", {{"kind", to_string(error.kind)}, {"message", error.message}}}});
-  print_error(error.message);
+  if (outcome.json) print_json({{"error", {{"kind", to_string(error.kind())}, {"message", error.message()}}}});
+  print_error(error.message());
   return kFailed;
 }
 

@@ -103,7 +103,7 @@ TestResult run_case(const TestCase& test, Source source, const Tolerance& tolera
   TestResult out{.verdict = Verdict::pass, .seconds = seconds_now() - start};
   if (!outcome.ok()) {
     out.verdict = Verdict::fail;
-    out.message = outcome.error().message;
+    out.message = outcome.error().message();
     const std::string prefix = strf("building '{}': ", source.path);
     if (out.message.starts_with(prefix)) out.message = "building: " + out.message.substr(prefix.size());
   } else if (!*outcome) {

@@ -9,7 +9,7 @@ const std::vector<engine::DeviceFacts>& known_devices() {
     std::vector<engine::DeviceFacts> out;
     for (const std::string_view text : {kH100, kA100, kCompute80}) {
       auto facts = from_text<engine::DeviceFacts>(text);
-      TENON_CHECK(facts.ok(), "devices/*.txt: {}", facts.error().message);
+      TENON_CHECK(facts.ok(), "devices/*.txt: {}", facts.error().message());
       out.push_back(std::move(*facts));
     }
     return out;
