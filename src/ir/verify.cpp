@@ -12,6 +12,7 @@ namespace {
 /// The types of a region's interface and a node's operand for it must not contradict each other.
 std::optional<std::string> contradiction(const Symbols& symbols, const ValueType& stands, const ValueType& inferred) {
   const auto differ = [&] { return strf("stands as {}, inference says {}", to_string(stands), to_string(inferred)); };
+  if (inferred.is_tensor() && inferred.dtype == DType::none && !inferred.shape.has_rank()) return std::nullopt;  // nothing is known
   if (stands.kind != inferred.kind) return differ();
   if (stands.kind != ValueType::Kind::tensor) {
     if (!stands.element || !inferred.element) return std::nullopt;

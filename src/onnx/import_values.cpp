@@ -166,8 +166,10 @@ ValueType Importer::value_type(const TypeView& type, std::string_view name) {
   Shape shape;
   for (size_t i = 0; i < type.dims.size(); ++i) {
     const DimView& dim = type.dims[i];
+    if (dim.value && *dim.value > kMostElems)
+      report(strf("value '{}': a dim of {} elements is more than any memory holds", name, *dim.value));
     if (dim.value && *dim.value >= 0) {
-      shape.dims().push_back(Dim(*dim.value));
+      shape.dims().push_back(Dim(std::min(*dim.value, kMostElems)));
     } else if (!dim.param.empty()) {
       module_.symbols.rows.try_emplace(std::string(dim.param));
       shape.dims().push_back(Dim::symbol(dim.param));
@@ -188,7 +190,7 @@ void Importer::apply_hint(const Scope& scope, std::string_view name, Fact& fact)
       for (const Dim& dim : fact.shape().dims()) dim.collect(names);
     seen_symbols_.insert(names.begin(), names.end());
   };
-  if (!hint || hint->kind == TypeView::Kind::none) return remember_symbols();
+  if (!trusts_types_ || !hint || hint->kind == TypeView::Kind::none) return remember_symbols();
   const bool open_kind = fact.type.is_tensor() && fact.dtype() == DType::none && !fact.has_rank();
   if (hint->kind != TypeView::Kind::tensor) {
     if (open_kind) fact.type = value_type(*hint, name);
@@ -203,7 +205,7 @@ void Importer::apply_hint(const Scope& scope, std::string_view name, Fact& fact)
 
   const auto said = [&](size_t i) -> std::optional<Dim> {
     const DimView& dim = hint->dims[i];
-    if (dim.value && *dim.value >= 0) return Dim(*dim.value);
+    if (dim.value && *dim.value >= 0 && *dim.value <= kMostElems) return Dim(*dim.value);
     if (!dim.param.empty() && module_.symbols.rows.contains(dim.param)) return Dim::symbol(dim.param);
     return std::nullopt;
   };
@@ -219,10 +221,10 @@ void Importer::apply_hint(const Scope& scope, std::string_view name, Fact& fact)
     const std::optional<Dim> want = said(i);
     if (!want || *want == dim) continue;
     const auto symbol = dim.as_symbol();
-    if (symbol && !seen_symbols_.contains(*symbol) && want->is_constant()) {
-      dim = *want;  // a size that only the data decides, and that nothing else has read yet
-    } else if (module_.symbols.known_equal(dim, *want) == Known::no) {
+    if (module_.symbols.known_equal(dim, *want) == Known::no) {
       agrees = false;
+    } else if (symbol && !seen_symbols_.contains(*symbol) && want->is_constant()) {
+      dim = *want;  // a size that only the data decides, and that nothing else has read yet
     }
   }
   if (!agrees) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "ir/verify.h"
 
 namespace tenon::onnx {
 namespace {
@@ -14,7 +15,15 @@ std::string_view canonical_domain(std::string_view domain) { return domain == "a
 
 }  // namespace
 
-Result<ir::Module> import_model(const Model& model, const ImportOptions& options) { return Importer(model, options).run(); }
+Result<ir::Module> import_model(const Model& model, const ImportOptions& options) {
+  TENON_TRY(module, Importer(model, options, true).run());
+  const Result<void> right = ir::verify(module);
+  if (right.ok()) return std::move(module);
+  // What the file says of its values contradicts what its operators make of them.
+  if (options.log)
+    (*options.log)(Severity::warning, "the types that the model states for its values are left out: {}", right.error().message());
+  return Importer(model, options, false).run();
+}
 
 bool can_import(std::string_view domain, std::string_view op_type, int64_t opset) {
   return find_importer(canonical_domain(domain), op_type, opset) != nullptr;
@@ -88,6 +97,10 @@ Result<ir::Module> Importer::run() {
     const std::optional<ValueId> value = find(scope, output.name);
     if (!value || *value == ValueId::none) {
       report(strf("output '{}': no node, input or initializer has this name", output.name));
+      continue;
+    }
+    if (std::ranges::any_of(module_.main().outputs, [&](const ir::Port& port) { return port.name == output.name; })) {
+      report(strf("two outputs are named '{}'", output.name));
       continue;
     }
     module_.main().add_output(std::string(output.name), *value);

@@ -35,7 +35,9 @@ struct Scope {
 
 class Importer {
  public:
-  Importer(const Model& model, const ImportOptions& options) : model_(model), options_(options) {}
+  /// trusts_types: the types that the file states for values inside of it fill what inference leaves open.
+  Importer(const Model& model, const ImportOptions& options, bool trusts_types)
+      : model_(model), options_(options), trusts_types_(trusts_types) {}
   Result<ir::Module> run();
 
  private:
@@ -73,6 +75,7 @@ class Importer {
 
   const Model& model_;
   const ImportOptions& options_;
+  bool trusts_types_;
   ir::Module module_;
   std::map<std::string, size_t, std::less<>> roots_;  // name → position in module_.roots
   std::set<std::pair<GraphId, ValueId>> poisoned_;    // outputs of nodes that failed: their readers are not reported again

@@ -168,6 +168,12 @@ Values NodeImport::emit_op(Op op, Values in, std::vector<GraphId> regions, size_
     return none;
   }
   facts->resize(outputs);
+  for (const Fact& fact : *facts)
+    if (fact.has_rank())
+      for (const Dim& dim : fact.shape().dims())
+        if (dim.constant().value_or(0) > kMostElems)
+          refuse("{} makes a dim of {} elements, more than any memory holds", name, *dim.constant());
+  if (failed()) return none;
   const ir::NodeId id = graph().add_node(std::move(op), std::move(in), std::move(*facts), {origin_});
   graph()[id].regions = std::move(regions);
   return graph()[id].out;

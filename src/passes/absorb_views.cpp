@@ -159,7 +159,9 @@ std::optional<Part> part_of(const Rewriter& rw, ValueId id) {
     for (size_t i = chain.size(); part && i-- > 0;) part = through(rw, *chain[i].first, chain[i].second, std::move(*part));
     if (!part && !chain.empty()) return best;
     const bool contiguous = part->dims.size() == 4 && (part->strides[3] == Dim(1) || part->dims[3] == Dim(1));
-    if (contiguous) best = Part{at, std::move(*part)};
+    // A size that only a node in between finds needs that node.
+    const bool known = std::all_of(part->dims.begin(), part->dims.end(), [&](const Dim& dim) { return rw.is_known_with(dim, at); });
+    if (contiguous && known) best = Part{at, std::move(*part)};
     const Node* node = rw.maker_of(at);
     if (!node || !node->epilogue.empty() || node->in.empty() || node->in[0] == ValueId::none || chain.size() == kMostNodes) return best;
     chain.emplace_back(node, at);

@@ -54,7 +54,7 @@ Result<int64_t> checked_elems(std::span<const int64_t> dims) {
   for (const int64_t dim : dims) {
     if (dim < 0) return fail("the shape {} has a negative dim", to_string(Dims(dims.begin(), dims.end())));
     if (dim == 0) zero = true;
-    if (dim > 0 && (__builtin_mul_overflow(out, dim, &out) || out > (int64_t{1} << 60)))
+    if (dim > 0 && (__builtin_mul_overflow(out, dim, &out) || out > kMostElems))
       return fail("the shape {} has more than 2^60 elements", to_string(Dims(dims.begin(), dims.end())));
   }
   return zero ? 0 : out;

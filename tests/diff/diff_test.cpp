@@ -117,7 +117,7 @@ std::optional<std::string> check(const engine::DeviceApi& api, const tune::Tacti
     if (!value.ok()) return value.error().message();
     in.push_back(*value);
   }
-  cli::keep_indices_inside(problem, in);
+  cli::settle_random(problem, in, seed);
   for (const HostValue& value : in) device_in.push_back(device.upload(value.tensor));
   std::vector<Tensor> got;
   for (const Fact& fact : operands->out) {

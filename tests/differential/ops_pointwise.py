@@ -43,7 +43,13 @@ _with_attributes("Selu", alpha=(0.5, 2), gamma=(0.5, 2))
 _with_attributes("Celu", alpha=(0.5, 2))
 _with_attributes("ThresholdedRelu", alpha=(-1, 2))
 _with_attributes("HardSigmoid", alpha=(0.1, 1), beta=(0, 1))
-_with_attributes("Shrink", lambd=(0, 1), bias=(-1, 1))
+
+
+@op("", "Shrink")
+def shrink(m: Maker) -> None:
+    # Eighths: onnxruntime rounds the bias to the type of x, and what is left of an element may be small.
+    attributes = m.maybe(lambd=m.int(0, 8) / 8, bias=m.int(-8, 8) / 8)
+    m.output(m.node("Shrink", [m.input(m.floats(m.shape(0, 4), m.pick(FLOATS)))], **attributes))
 
 
 def broadcast_pair(m: Maker) -> tuple[list[int], list[int]]:

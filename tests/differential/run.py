@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random models, run by Tenon and by onnxruntime (or, where that has no kernel, by the reference of the onnx package), and compared.
 
-usage: run.py TENON [--count N] [--seed S] [--only OP]... [--keep DIR] [--target NAME]
+usage: run.py TENON [--count N] [--seed S] [--only OP]... [--keep DIR] [--target NAME] [--jobs N]
 
 Each model has one to three operators of the register (ops_*.py), behind ways around that change nothing (wraps.py), and consumers of
 what they give; where onnxruntime lacks one of them, one operator by itself. Model i has the seed S + i. A mismatch, an error or a crash
@@ -9,12 +9,16 @@ prints the line that makes it again.
 
 example: tests/differential/run.py build/release/bin/tenon --count 2000
          tests/differential/run.py build/release/bin/tenon --count 200 --only Gather --only com.microsoft:QGemm
+         tests/differential/run.py build/release/bin/tenon --count 20000     the long run
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import concurrent.futures
+import dataclasses
+import functools
 import importlib
 import json
 import os
@@ -175,6 +179,36 @@ def make(seed: int, names: list[Key]) -> tuple[Maker, Outputs, Oracle]:
         raise error from None
 
 
+@dataclasses.dataclass
+class Made:
+    """What came of one seed."""
+
+    seed: int
+    left_out: str = ""  # why there is no model
+    oracle: str = ""
+    operators: tuple[str, ...] = ()
+    tolerance: str = ""  # as a list of `tenon test` has it
+
+
+def register() -> list[Key]:
+    for path in sorted(HERE.glob("ops_*.py")):
+        importlib.import_module(path.stem)
+    return sorted(makers)
+
+
+def make_in(folder: Path, names: list[Key], seed: int) -> Made:
+    register()  # where processes are not forked
+    chosen = choose(seed, names)
+    try:
+        m, outputs, oracle = make(seed, names)
+        write(folder / f"{seed}", m, outputs)
+    except ValueError as error:
+        return Made(seed, left_out=f"{' '.join(map(label, chosen))}: {error}")
+    kept = chosen if oracle is by_onnxruntime else chosen[:1]
+    tolerance = f" *:{m.rtol:g}:{m.atol:g}" if m.rtol else ""
+    return Made(seed, oracle=oracle.__name__[3:], operators=tuple(map(label, kept)), tolerance=tolerance)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tenon", type=Path)
@@ -183,10 +217,9 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], help="operators to take, of all")
     parser.add_argument("--keep", type=Path, help="folder to keep the models in")
     parser.add_argument("--target", default="cpu")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once [one for each core]")
     arguments = parser.parse_args()
-    for path in sorted(HERE.glob("ops_*.py")):
-        importlib.import_module(path.stem)
-    names = sorted(key for key in makers if not arguments.only or label(key) in arguments.only)
+    names = [key for key in register() if not arguments.only or label(key) in arguments.only]
     if not names:
         parser.error(f"no such operator: {', '.join(arguments.only)}")
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1 << 40)
@@ -194,22 +227,15 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.keep or Path(scratch)
-        words, oracles, lines = collections.Counter[str](), collections.Counter[str](), []
-        seen = collections.Counter[str]()
-        for i in range(arguments.count):
-            chosen = choose(seed + i, names)
-            try:
-                m, outputs, oracle = make(seed + i, names)
-                write(folder / f"{seed + i}", m, outputs)
-            except ValueError as error:
-                words[f"{' '.join(map(label, chosen))}: {error}"] += 1
-                continue
-            oracles[oracle.__name__[3:]] += 1
-            seen.update(map(label, chosen if oracle is by_onnxruntime else chosen[:1]))
-            lines.append(f"{seed + i}" + (f" *:{m.rtol:g}:{m.atol:g}" if m.rtol else ""))
-        (folder / "list.txt").write_text("\n".join(lines) + "\n")
+        with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
+            one = functools.partial(make_in, folder, names)
+            made = list(pool.map(one, range(seed, seed + arguments.count), chunksize=16))
+        words = collections.Counter(row.left_out for row in made if row.left_out)
+        models = [row for row in made if not row.left_out]
+        (folder / "list.txt").write_text("".join(f"{row.seed}{row.tolerance}\n" for row in models))
         command = [arguments.tenon, "test", folder, "--list", folder / "list.txt", "--json", "--target", arguments.target]
-        command += ["--jobs", str(os.cpu_count() or 1), "--timeout", "60", "--rtol", "2e-3", "--atol", "2e-4"]
+        command += ["--jobs", arguments.jobs, "--timeout", "60", "--rtol", "2e-3", "--atol", "2e-4"]
+        command += ["--no-tune"] if arguments.target != "cpu" else []
         done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=False)
         report = json.loads(done.stdout)
 
@@ -224,12 +250,12 @@ def main() -> int:
             print(f"  again: tests/differential/run.py {arguments.tenon} --seed {case['name']} --count 1{only} --keep DIR")
     for words_of, count in words.most_common(20):
         print(f"left out, {count} times: {words_of}")
-    unseen = sorted(set(map(label, names)) - set(seen))
+    unseen = set(map(label, names)).difference(*(row.operators for row in models))
     if unseen:
-        print(f"no model of: {', '.join(unseen)}")
-    print(f"oracles: {dict(oracles)}")
-    print(f"{report['passed']} passed, {report['failed']} failed, {arguments.count - len(lines)} skipped")
-    return 1 if report["failed"] or not lines else 0
+        print(f"no model of: {', '.join(sorted(unseen))}")
+    print(f"oracles: {dict(collections.Counter(row.oracle for row in models))}")
+    print(f"{report['passed']} passed, {report['failed']} failed, {arguments.count - len(models)} skipped")
+    return 1 if report["failed"] or not models else 0
 
 
 if __name__ == "__main__":

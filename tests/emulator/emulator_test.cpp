@@ -70,17 +70,6 @@ void randomize(Tensor& tensor, std::mt19937_64& random, bool wild) {
   tensor = *convert(wide, tensor.dtype);
 }
 
-/// Weights under which a state stays a state, not chaos; lengths of sequences.
-void settle(const engine::RecurrentProblem& p, size_t input, Tensor& tensor) {
-  for (int64_t i = 0; tensor.dtype == DType::i32 && i < tensor.elems(); ++i)
-    tensor.as<int32_t>()[static_cast<size_t>(i)] = (i * 5 + 1) % static_cast<int32_t>(*p.seq.constant() + 1);
-  if (input != 1) return;
-  Tensor wide = *Tensor::allocate(DType::f64, tensor.dims);
-  for (int64_t i = 0; i < tensor.elems(); ++i)
-    wide.as<double>()[static_cast<size_t>(i)] = element_as_double(tensor, i) / std::sqrt(static_cast<double>(*p.hidden.constant()));
-  tensor = *convert(wide, tensor.dtype);
-}
-
 /// Sums of n products in another order: each of n roundings moves a sum by 2^-24 of it.
 cli::Tolerance tolerance(const engine::Problem& problem) {
   double n = summands(problem);
@@ -101,11 +90,6 @@ void forbid_some(Tensor& mask, std::mt19937_64& random) {
   for (int64_t i = 0; i < wide.elems(); ++i)
     if (random() % 4 == 0) wide.as<double>()[static_cast<size_t>(i)] = random() % 2 ? -INFINITY : -3.4028234e38;
   mask = *convert(wide, mask.dtype);
-}
-
-/// Indices all over the data, not around its ends alone.
-void spread(Tensor& indices, std::mt19937_64& random) {
-  for (int64_t i = 0; i < indices.bytes(); ++i) indices.data[i] = static_cast<std::byte>(random() % 256);
 }
 
 class Emulated : public ::testing::TestWithParam<const char*> {
@@ -173,14 +157,12 @@ class Emulated : public ::testing::TestWithParam<const char*> {
     for (const Fact& fact : built.operands.in) {
       Tensor tensor = *Tensor::allocate(fact.dtype(), *fact.shape().constant());
       if (is_real(fact.dtype())) randomize(tensor, random, wild);
-      if (const auto* p = built.bound.as<engine::RecurrentProblem>()) settle(*p, in.size(), tensor);
-      if (built.bound.as<engine::ScatterProblem>() && in.size() == 1) spread(tensor, random);
       if (const auto* attention = built.bound.as<engine::AttentionProblem>(); attention && attention->has_mask && in.size() == 3)
         forbid_some(tensor, random);
       operands.push_back({tensor.data, tensor.bytes(), is_constant_input(built.bound, in.size())});
       in.push_back(HostValue(std::move(tensor)));
     }
-    cli::keep_indices_inside(built.bound, in);
+    cli::settle_random(built.bound, in, random());
     for (const Fact& fact : built.operands.out) {
       got.push_back(*Tensor::allocate(fact.dtype(), *fact.shape().constant()));
       std::memset(got.back().data, 0xff, static_cast<size_t>(got.back().bytes()));

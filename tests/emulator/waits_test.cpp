@@ -129,7 +129,7 @@ class EmulatedWaits : public testing::Test {
       TENON_TRY(value, cli::random_value(fact.type, *fact.shape().constant(), 7, strf("{}", in.size())));
       in.push_back(std::move(value));
     }
-    cli::keep_indices_inside(tried.bound, in);
+    cli::settle_random(tried.bound, in, 7);
     std::vector<EmulatedOperand> operands;
     for (const HostValue& value : in)
       operands.push_back({value.tensor.data, value.tensor.bytes(), is_constant_input(tried.bound, operands.size())});

@@ -229,7 +229,7 @@ Result<int> bench_problem(const BenchOptions& options, bool json) {
     TENON_TRY(value, random_value(operands.in[i].type, *operands.in[i].shape().constant(), options.seed, strf("in{}", i)));
     in.push_back(std::move(value));
   }
-  keep_indices_inside(problem, in);
+  settle_random(problem, in, options.seed);
   for (const Fact& fact : operands.out) {
     TENON_TRY(tensor, Tensor::allocate(fact.dtype(), *fact.shape().constant()));
     out.emplace_back(std::move(tensor));

@@ -1,9 +1,13 @@
 #include "problem_io.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <map>
+#include <random>
 
 #include "base/fields.h"
+#include "tensor/convert.h"
 
 namespace tenon::cli {
 namespace {
@@ -287,7 +291,10 @@ Result<Problem> parse_problem(std::string_view text) {
   return out;
 }
 
-void keep_indices_inside(const Problem& problem, std::span<HostValue> in) {
+namespace {
+
+/// Random indices, every one inside of its dim; some count from the end.
+void settle_indices(const Problem& problem, std::span<HostValue> in, std::mt19937_64& random) {
   std::map<int64_t, int64_t> sizes;  // of each input of indices, the least
   const auto look = [&](const std::vector<IndexTerm>& terms) {
     for (const IndexTerm& term : terms) {
@@ -302,15 +309,38 @@ void keep_indices_inside(const Problem& problem, std::span<HostValue> in) {
   if (const auto* p = problem.as<ScatterProblem>()) look(p->terms);
   for (const auto& [input, size] : sizes) {
     Tensor& tensor = in[static_cast<size_t>(input)].tensor;
+    std::uniform_int_distribution<int64_t> inside(-size, size - 1);
     for (int64_t i = 0; i < tensor.elems(); ++i) {
-      const int64_t index = element_as_int(tensor, i) % size;  // negative ones stay
       if (tensor.dtype == DType::i32) {
-        tensor.as<int32_t>()[static_cast<size_t>(i)] = static_cast<int32_t>(index);
+        tensor.as<int32_t>()[static_cast<size_t>(i)] = static_cast<int32_t>(inside(random));
       } else {
-        tensor.as<int64_t>()[static_cast<size_t>(i)] = index;
+        tensor.as<int64_t>()[static_cast<size_t>(i)] = inside(random);
       }
     }
   }
+}
+
+/// Weights under which a state stays a state, not chaos; lengths of sequences.
+void settle_recurrence(const RecurrentProblem& p, std::span<HostValue> in) {
+  for (size_t input = 0; input < in.size(); ++input) {
+    Tensor& tensor = in[input].tensor;
+    for (int64_t i = 0; tensor.dtype == DType::i32 && i < tensor.elems(); ++i)
+      tensor.as<int32_t>()[static_cast<size_t>(i)] = static_cast<int32_t>((i * 5 + 1) % (p.seq.constant().value_or(0) + 1));
+    if (input != 1) continue;
+    Tensor wide = *Tensor::allocate(DType::f64, tensor.dims);
+    for (int64_t i = 0; i < tensor.elems(); ++i)
+      wide.as<double>()[static_cast<size_t>(i)] = element_as_double(tensor, i) / std::sqrt(static_cast<double>(*p.hidden.constant()));
+    const Tensor settled = *convert(wide, tensor.dtype);
+    std::memcpy(tensor.data, settled.data, static_cast<size_t>(tensor.bytes()));
+  }
+}
+
+}  // namespace
+
+void settle_random(const Problem& problem, std::span<HostValue> in, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  settle_indices(problem, in, random);
+  if (const auto* p = problem.as<RecurrentProblem>()) settle_recurrence(*p, in);
 }
 
 double flops_of(const Problem& problem) {

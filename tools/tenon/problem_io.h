@@ -17,8 +17,9 @@ Result<engine::Problem> parse_problem(std::string_view text);
 /// Whether a command-line word is the text of a problem and not a file's name.
 bool looks_like_problem(std::string_view text);
 
-/// Random indices as a model would give them: every one inside of its dim.
-void keep_indices_inside(const engine::Problem& problem, std::span<HostValue> in);
+/// Makes random inputs such as a model gives, in place: indices all over their dim and none outside, recurrent weights that keep states
+/// small, lengths of sequences.
+void settle_random(const engine::Problem& problem, std::span<HostValue> in, uint64_t seed);
 /// Multiply-adds count two; 0 where the kind is no product.
 double flops_of(const engine::Problem& problem);
 
