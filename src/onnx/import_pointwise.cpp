@@ -4,8 +4,13 @@
 #include <numbers>
 
 #include "onnx/node_import.h"
+#include "ops/concat.h"
+#include "ops/expand.h"
+#include "ops/gather.h"
 #include "ops/reshape.h"
+#include "ops/shape_of.h"
 #include "ops/text.h"
+#include "tensor/convert.h"
 
 namespace tenon::onnx {
 namespace {
@@ -232,9 +237,20 @@ Result<Values> import_bit_shift(NodeImport& n) {
   if (direction != "LEFT" && direction != "RIGHT") n.refuse("attribute 'direction' is '{}', wanted LEFT or RIGHT", direction);
   return binary(n, [&](Term a, Term b) { return apply(direction == "LEFT" ? Fn::shift_left : Fn::shift_right, a, b); });
 }
+/// Elements without arithmetic: those of x and y side by side, and the condition chooses.
+ValueId where_of_elements(NodeImport& n, ValueId condition, ValueId x, ValueId y) {
+  const auto like = [&](ValueId a, ValueId b) { return n.emit(ops::Expand{}, {a, n.emit(ops::ShapeOf{}, {b})}); };
+  const auto first = [&](ValueId a) { return n.emit(ops::Unsqueeze{.axes = {0}}, {a}); };
+  x = like(like(x, condition), y);
+  const ValueId both = n.emit(ops::Concat{.axis = 0}, {first(like(y, x)), first(x)});
+  const ValueId chosen = n.emit(ops::GatherElements{.axis = 0}, {both, first(like(n.cast(condition, DType::i64), x))});
+  return n.emit(ops::Squeeze{.axes = {{0}}}, {chosen});
+}
+
 Result<Values> import_where(NodeImport& n) {
-  return Values{n.pointwise({n.required(0, "condition"), n.required(1, "X"), n.required(2, "Y")},
-                            [](const std::vector<Term>& t) { return where(t[0], t[1], t[2]); })};
+  const ValueId condition = n.required(0, "condition"), x = n.required(1, "X"), y = n.required(2, "Y");
+  if (!n.failed() && n.dtype(x) != DType::none && !is_real(n.dtype(x))) return Values{where_of_elements(n, condition, x, y)};
+  return Values{n.pointwise({condition, x, y}, [](const std::vector<Term>& t) { return where(t[0], t[1], t[2]); })};
 }
 Result<Values> import_is_inf(NodeImport& n) {
   const bool negative = n.int_attr("detect_negative", 1) != 0, positive = n.int_attr("detect_positive", 1) != 0;

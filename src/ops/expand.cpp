@@ -1,5 +1,6 @@
 #include "ops/expand.h"
 
+#include "ops/move.h"
 #include "tensor/convert.h"
 
 namespace tenon::ops {
@@ -48,6 +49,27 @@ Result<engine::Problem> problem(const Expand&, std::span<const Fact> in, std::sp
     }
   }
   return engine::Problem(std::move(copy));
+}
+
+Result<void> eval(const Expand& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  const Tensor& x = in[0].tensor;
+  TENON_TRY(dims, known_dims(op, in));
+  TENON_OK(prepare_output(out[0], x.dtype, dims));
+  Dims strides(dims.size(), 0);
+  const Dims own = strides_of(x.dims);
+  const size_t front = dims.size() - x.dims.size();
+  for (size_t d = 0; d < x.dims.size(); ++d) strides[front + d] = x.dims[d] == 1 ? 0 : own[d];
+  // The last dim in one piece: elements side by side, or one that repeats.
+  const int64_t run = dims.empty() ? 1 : dims.back();
+  const bool repeats = dims.empty() || strides.back() == 0;
+  Dims outer = dims;
+  if (!outer.empty() && run > 0) outer.back() = 1;
+  int64_t k = 0;
+  for (Odometer at(outer); at.inside(); at.next(), k += run) {
+    if (repeats) fill_elems(x, at.dot(strides), out[0].tensor, k, run);
+    if (!repeats) copy_elems(x, at.dot(strides), out[0].tensor, k, run);
+  }
+  return {};
 }
 
 template OpRow make_row<Expand>();

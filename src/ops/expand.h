@@ -10,5 +10,6 @@ struct Expand {
 };
 Result<Facts> infer(const Expand& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Expand& op, std::span<const Fact> in, std::span<const Fact> out);
+Result<void> eval(const Expand& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::ops

@@ -1,5 +1,7 @@
 #include "ops/slice.h"
 
+#include "ops/move.h"
+
 namespace tenon::ops {
 namespace {
 
@@ -110,6 +112,27 @@ Result<engine::Problem> problem(const Slice&, std::span<const Fact> in, std::spa
     copy.strides[d] = stride * cut.step;
   }
   return engine::Problem(std::move(copy));
+}
+
+Result<void> eval(const Slice& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  const Tensor& x = in[0].tensor;
+  TENON_TRY(dims, known_dims(op, in));
+  TENON_TRY(cuts, cuts_of(facts_of(in), Symbols{}));
+  if (!cuts) return fail("the axes or steps are not known");
+  TENON_OK(prepare_output(out[0], x.dtype, dims));
+  Dims strides = strides_of(x.dims);
+  int64_t first = 0;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    first += *(*cuts)[d].start.constant() * strides[d];
+    strides[d] *= (*cuts)[d].step;
+  }
+  // Elements of the last dim that lie side by side move together.
+  const int64_t run = !dims.empty() && strides.back() == 1 ? dims.back() : 1;
+  Dims outer = dims;
+  if (run > 1) outer.back() = 1;
+  int64_t k = 0;
+  for (Odometer at(outer); at.inside(); at.next(), k += run) copy_elems(x, first + at.dot(strides), out[0].tensor, k, run);
+  return {};
 }
 
 template OpRow make_row<Slice>();

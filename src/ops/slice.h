@@ -10,5 +10,6 @@ struct Slice {
 };
 Result<Facts> infer(const Slice& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Slice& op, std::span<const Fact> in, std::span<const Fact> out);
+Result<void> eval(const Slice& op, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::ops
