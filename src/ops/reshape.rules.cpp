@@ -27,8 +27,13 @@ std::optional<Values> fix_shape(Rewriter& rw, const Node& node) {
   if (const Reshape* reshape = node.op.as<Reshape>(); reshape && reshape->shape) return std::nullopt;
   const Fact& y = rw.fact(node.out[0]);
   if (!y.has_rank() || !rw.fact(node.in[0]).type.is_tensor()) return std::nullopt;
-  for (const Dim& dim : y.shape().dims())
+  int64_t open = 0;
+  for (const Dim& dim : y.shape().dims()) {
     if (!rw.is_known_with(dim, node.in[0])) return std::nullopt;
+    open += dim.is_constant() ? 0 : 1;
+  }
+  // Strings have no memory whose size the plan knows: their views are evaluated, and find one size from the number of elements.
+  if (open > 1 && y.dtype() == DType::str) return std::nullopt;
   return rw.emit(Reshape{.shape = y.shape().dims()}, {node.in[0]});
 }
 

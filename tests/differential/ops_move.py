@@ -86,9 +86,14 @@ def split(m: Maker) -> None:
         m.output(*(names or [m.node("Split", [m.input(x)], axis=axis, num_outputs=1)]))
 
 
+def or_text(m: Maker, x: np.ndarray) -> np.ndarray:
+    """The elements, or now and then their texts."""
+    return x.astype(str).astype(object) if m.chance(0.15) else x
+
+
 @op("", "Slice")
 def slice_(m: Maker) -> None:
-    x = some(m, m.shape(1, 4))
+    x = or_text(m, some(m, m.shape(1, 4)))
     axes = m.random.sample(range(x.ndim), m.int(1, x.ndim))
     starts = [m.int(-7, 7) for _ in axes]
     steps = [m.pick((1, 1, 2, 3, -1, -2)) for _ in axes]
@@ -101,7 +106,7 @@ def slice_(m: Maker) -> None:
 @op("", "Expand")
 def expand(m: Maker) -> None:
     full = m.shape(0, 4)
-    x = some(m, [1 if m.chance(0.4) else dim for dim in full][m.int(0, len(full)) :])
+    x = or_text(m, some(m, [1 if m.chance(0.4) else dim for dim in full][m.int(0, len(full)) :]))
     shape = [1 if m.chance(0.2) and i < len(full) else dim for i, dim in enumerate(full)]
     m.output(m.node("Expand", [m.input(x), m.operand(np.array(shape, np.int64))]))
 

@@ -118,9 +118,11 @@ def clip(m: Maker) -> None:
 @op("", "Where")
 def where(m: Maker) -> None:
     a, b = broadcast_pair(m)
-    dtype = m.pick((np.float32, np.int64, np.uint8, np.int32))
+    dtype = m.pick((np.float32, np.int64, np.uint8, np.int32, np.str_))
+    sides = [m.floats(shape, low=0).astype(dtype) for shape in (a, b)]
+    sides = [side.astype(object) if dtype is np.str_ else side for side in sides]
     choice = m.bools([1 if m.chance(0.3) else dim for dim in (a if len(a) >= len(b) else b)])
-    m.output(m.node("Where", [m.operand(choice), m.operand(m.floats(a, low=0).astype(dtype)), m.operand(m.floats(b, low=0).astype(dtype))]))
+    m.output(m.node("Where", [m.operand(choice), *map(m.operand, sides)]))
 
 
 @op("", "Cast")
