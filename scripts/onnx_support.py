@@ -49,10 +49,29 @@ def shown(rows: dict[tuple[str, str], list[int]], key: tuple[str, str]) -> str:
     return "all versions" if min(rows[key]) == 1 else f"from opset {min(rows[key])} on"
 
 
+def read_types() -> dict[tuple[str, str], dict[str, bool]]:
+    """Of each operator the types that tests/onnx/element_types.py tried; true: it ran with each type parameter that allows the type."""
+    out: dict[tuple[str, str], dict[str, bool]] = defaultdict(dict)
+    for line in (ROOT / "tests/onnx/element_types.txt").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        domain, op, _, dtype, verdict = line.split()
+        types = out["" if domain == "ai.onnx" else domain, op]
+        types[dtype] = types.get(dtype, True) and verdict != "refused"
+    return out
+
+
+def shown_types(types: dict[str, bool]) -> str:
+    if not types:
+        return "not tried"
+    lacking = [dtype for dtype, runs in types.items() if not runs]
+    return f"all {len(types)}" if not lacking else f"{len(types) - len(lacking)} of {len(types)}, not {', '.join(lacking)}"
+
+
 def write() -> int:
     from onnx import defs
 
-    rows = read_rows()
+    rows, types = read_rows(), read_types()
     versions: dict[tuple[str, str], list[int]] = defaultdict(list)
     for schema in defs.get_all_schemas_with_history():
         versions[schema.domain, schema.name].append(schema.since_version)
@@ -62,21 +81,25 @@ def write() -> int:
         "Written by `scripts/onnx_support.py` from `src/onnx/importers.def` and the registry of the onnx package; do not edit.",
         "",
         "Every operator here runs on the CPU, unless its row says that it is refused. Operators of other domains that carry a function",
-        "body (model-local functions) run too. `tenon check model.onnx` says it for one model.",
+        "body (model-local functions) run too. `tenon check model.onnx` says it for one model. Element types are those that the registry",
+        "allows and that `tests/onnx/element_types.py` tried, with a case of the standard each;",
+        "`element_types.txt` beside it has them one by one.",
     ]
     for domain in sorted({domain for domain, _ in [*versions, *rows]}):
         known = sorted({op for d, op in [*versions, *rows] if d == domain}, key=str.lower)
+        has_types = any(key[0] == domain for key in types)
         count = sum((domain, op) in rows and (domain, op) not in REASONS for op in known)
         text += [
             "",
             f"## {TITLES.get(domain, domain)}: {count} of {len(known)}",
             "",
-            "| operator | versions in ONNX | Tenon |",
-            "|---|---|---|",
+            "| operator | versions in ONNX | Tenon | element types |" if has_types else "| operator | versions in ONNX | Tenon |",
+            "|---|---|---|---|" if has_types else "|---|---|---|",
         ]
         for op in known:
             in_onnx = ", ".join(map(str, sorted(versions.get((domain, op), [])))) or "not in the registry"
-            text.append(f"| {op} | {in_onnx} | {shown(rows, (domain, op))} |")
+            row = f"| {op} | {in_onnx} | {shown(rows, (domain, op))} |"
+            text.append(f"{row} {shown_types(types.get((domain, op), {}))} |" if has_types else row)
     DOCUMENT.write_text("\n".join(text) + "\n")
     print(f"wrote {DOCUMENT.relative_to(ROOT)}")
     return 0
@@ -84,7 +107,7 @@ def write() -> int:
 
 def check() -> int:
     document = DOCUMENT.read_text()
-    named = set(re.findall(r"^\| (\w+) \|.*\| (?!\*\*missing)[^|]*\|$", document, re.MULTILINE)) - {"operator"}
+    named = set(re.findall(r"^\| (\w+) \|[^|]*\| (?!\*\*missing)[^|]*\|", document, re.MULTILINE)) - {"operator"}
     wanted = {op for _, op in read_rows()}
     for op in sorted(wanted ^ named):
         print(f"docs/onnx-support.md does not fit importers.def at {op}: run scripts/onnx_support.py")

@@ -17,7 +17,8 @@ Result<Facts> infer(const Split& op, std::span<const Fact> in, InferCtx& ctx) {
       for (size_t i = 0; i < count; ++i) sizes.push_back(ctx.mint("split"));
     }
   } else {
-    const auto pieces = static_cast<int64_t>(op.num_outputs > 0 ? static_cast<size_t>(op.num_outputs) : count);
+    if (op.num_outputs > 0 && static_cast<size_t>(op.num_outputs) != count) return fail("{} pieces for {} outputs", op.num_outputs, count);
+    const auto pieces = static_cast<int64_t>(count);
     const Dim each = ceildiv(total, Dim(pieces));
     for (int64_t i = 0; i < pieces; ++i)
       sizes.push_back(i + 1 < pieces ? min(each, max(total - each * Dim(i), Dim(0))) : max(total - each * Dim(i), Dim(0)));
