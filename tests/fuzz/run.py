@@ -68,7 +68,7 @@ def run(target: str, build: Path, args: argparse.Namespace) -> bool:
         own = folder / f"{target}.{job}"
         own.mkdir(exist_ok=True)
         command = [str(build / "bin" / target), limit, f"-artifact_prefix={folder}/", "-timeout=25", "-rss_limit_mb=4096"]
-        command += ["-max_len=1000000", "-print_final_stats=1", *([f"-seed={job + 1}"] if args.jobs > 1 else [])]
+        command += ["-max_len=1000000", "-print_final_stats=1", f"-seed={job + 1}"]
         command += [str(own), str(corpus)]
         print(" ".join(command), flush=True)
         environment = {**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1:max_allocation_size_mb=2048"}
