@@ -75,9 +75,9 @@ cli::Tolerance tolerance(const engine::Problem& problem) {
   double n = summands(problem);
   if (const auto* p = problem.as<engine::CumulativeProblem>()) n = 4 * static_cast<double>(p->shape[p->axis].constant().value_or(1));
   cli::Tolerance out{.rtol = 2e-5, .atol = 4e-6 + 0x1p-24 * (n > 1 ? n : 0), .f16_rtol = 0x1p-9, .bf16_rtol = 0x1p-6};
-  // Each of the two operands that are rounded to TF32 moves a product by 2^-11 of it at most, in any direction.
+  // Each operand that is rounded to TF32 moves a product by 2^-11 of it at most, in any direction.
   const Math* math = engine::math_of(problem);
-  if (math && math->operand_rounding == Rounding::tf32) out.atol += 0x1p-10 * std::sqrt(n);
+  if (math && math->operand_rounding == Rounding::tf32) out.atol += 0x1p-11 * std::sqrt(n);
   // Tensor cores take the weights of attention, which sum to 1, rounded to 16 bits, and v lies in [-1, 1].
   const auto* attention = problem.as<engine::AttentionProblem>();
   if (attention && attention->type != DType::f32) out.atol = attention->type == DType::f16 ? 0x1p-11 : 0x1p-8;
