@@ -43,7 +43,7 @@ Result<Shape> parse_shape(Scanner& in);
 
 /// Of a tensor and of each of its dims, so that a few of them may be added and multiplied by small numbers.
 inline constexpr int64_t kMostElems = int64_t{1} << 60;
-/// Product; errors: negative dims, more than 2^62 elements.
+/// Product; errors: negative dims, more than kMostElems.
 Result<int64_t> checked_elems(std::span<const int64_t> dims);
 /// Product of dims already checked.
 int64_t elems_of(std::span<const int64_t> dims);
