@@ -1,170 +1,202 @@
 #!/usr/bin/env python3
-"""Runs exported graphs on this machine's GPU: outputs against stored ones, then the time of the device alone.
+"""Networks of PyTorch on this machine's GPU: Tenon's engine beside PyTorch eager and compiled, in turns, outputs compared first.
 
-usage: models.py --tenon build/release/bin/tenon --graphs FOLDER [--precision fp32,tf32,fp16] [--times 8] [--only NAME]...
-                 [--timing-cache FILE] [--no-tune] [--out models.json]
+usage: models.py [--prefix build/release] [--only NAME]... [--batch 1,8,128] [--precision fp16] [--timing-cache FILE] [--no-tune]
+                 [--no-compile] [--profile] [--seconds 450] [--out models.json]
 
-FOLDER holds <model>.<exporter>.{graph.onnx,recipe.json,ref.npz} and regrow.py, which makes their weights and inputs. A row per model and
-precision goes to the file as soon as it is there, so a run that was cut off goes on with what is missing.
+Each network is exported to ONNX, built for its shape and run on the same input. max_rel_err is max|a-b| / max|b| against PyTorch in
+FP32, torch_max_rel_err that of PyTorch in the precision that is measured. All are replayed from CUDA graphs, inputs and outputs in the
+GPU's memory: Tenon and both of PyTorch take turns, seven times; a figure is the median. Hot: run after run. Cold: each run behind a write
+to twice the L2 cache's size, the time of the run alone. --profile adds what each step of Tenon's plan adds to a run.
 
-Engines are built for the inputs' shapes, as the peers are. --times N repeats each input N times along its first dim; each of the N outputs
-is compared then. Errors are max|a-b| / max|b| of the worst output. A model whose stored outputs are
-all zero (the weights of its head are, as before a training) says nothing about what runs before them: it gets a head of small weights, and
-the portable plan on the CPU gives the outputs to compare with. Times are medians of `tenon bench --resident`: inputs and outputs in the
-GPU's memory, 50 runs after another between waits.
+build_s is one `tenon build` (tuning included, with what --timing-cache knows), first_result_s a process that loads the engine, runs it
+once and ends. A row per model, batch and precision goes to the file as soon as it is there; a run that was cut off, or ended after
+--seconds, goes on with what is missing. Wants PyTorch, torchvision, transformers and onnx.
+
+example: models.py --only resnet50 --batch 1 --out /tmp/models.json
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
+import networks
+import torch
+from c_engine import Engine
+
+ROUNDS = 7
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+Job = Callable[[], Any]
 
 
-def load_regrow(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("regrow", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def errors(got: torch.Tensor, wanted: torch.Tensor) -> tuple[float, float]:
+    """The largest relative error and the cosine."""
+    a, b = got.double().flatten(), wanted.double().flatten()
+    return float((a - b).abs().max() / b.abs().max()), float(a @ b / (a.norm() * b.norm()))
 
 
-def compare(outputs: Path, reference: Path, times: int) -> tuple[float, float]:
-    """The worst relative error and the least cosine of all outputs; stored ones hold every k-th element of one of `times` equal parts."""
-    worst, least = 0.0, 1.0
-    with np.load(outputs, allow_pickle=False) as got, np.load(reference, allow_pickle=False) as stored:
-        for key in stored.files:
-            if not key.startswith("out:"):
-                continue
-            want = stored[key].ravel().astype(np.float64)
-            for whole in np.split(got[key.removeprefix("out:")].ravel().astype(np.float64), times):
-                have = whole[:: max(1, whole.size // 2048)][:2048]
-                if have.size != want.size:
-                    return float("inf"), 0.0
-                worst = max(worst, float(np.max(np.abs(have - want)) / max(float(np.max(np.abs(want))), 1e-30)))
-                norms = float(np.linalg.norm(have) * np.linalg.norm(want))
-                least = min(least, float(np.dot(have, want)) / norms if norms else 1.0)
-    return (worst, least) if np.isfinite(worst) else (float("inf"), 0.0)
+def captured(run: Job) -> Job:
+    """A graph of run, as a job that replays it."""
+    for _ in range(3):
+        run()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+        run()
+    return graph.replay
 
 
-def is_blank(reference: Path) -> bool:
-    with np.load(reference, allow_pickle=False) as stored:
-        return not any(np.any(stored[key]) for key in stored.files if key.startswith("out:"))
+def hot_ms(run: Job, runs: int) -> float:
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    for _ in range(3):
+        run()
+    start.record()
+    for _ in range(runs):
+        run()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) / runs
 
 
-def with_head(graph: Path, regrow: Any, folder: Path) -> Any:
-    """The model, its matrices of zeros grown like the others."""
-    recipe = json.loads(graph.with_name(graph.name.replace(".graph.onnx", ".recipe.json")).read_text())
-    for row in recipe.values():
-        if len(row["dims"]) > 1 and row["mean"] == 0 and row["std"] == 0:
-            row["std"] = max(row["dims"]) ** -0.5
-    copy = folder / "blank.graph.onnx"
-    copy.write_bytes(graph.read_bytes())
-    (folder / "blank.recipe.json").write_text(json.dumps(recipe))
-    return regrow.load(str(copy))
+def cold_ms(run: Job, flush: torch.Tensor, runs: int = 20) -> float:
+    pairs = []
+    for _ in range(runs):
+        flush.zero_()
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        run()
+        end.record()
+        pairs.append((start, end))
+    torch.cuda.synchronize()
+    return statistics.median(start.elapsed_time(end) for start, end in pairs)
 
 
-def portable_outputs(tenon: str, regrow: Any, folder: Path) -> Path:
-    """The reference's outputs for folder/model.onnx in the form of stored ones."""
-    outputs, reference = folder / "portable.npz", folder / "reference.npz"
-    command = [tenon, "run", str(folder / "model.onnx"), "--target", "portable"]
-    done = run([*command, "--input", str(folder / "inputs.npz"), "--save-outputs", str(outputs)])
+def in_turns(jobs: dict[str, Job]) -> dict[str, float]:
+    flush = torch.empty(2 * torch.cuda.get_device_properties(0).L2_cache_size, dtype=torch.uint8, device="cuda")
+    runs = {name: max(5, min(400, int(100 / hot_ms(job, 5)))) for name, job in jobs.items()}
+    hot: dict[str, list[float]] = {name: [] for name in jobs}
+    cold: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(ROUNDS):
+        for name, job in jobs.items():
+            hot[name].append(hot_ms(job, runs[name]))
+            cold[name].append(cold_ms(job, flush))
+    out = {f"{name}_ms": round(statistics.median(values), 5) for name, values in hot.items()}
+    return out | {f"{name}_cold_ms": round(statistics.median(values), 5) for name, values in cold.items()}
+
+
+def command(words: list[str]) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=400)
     if done.returncode != 0:
-        raise SystemExit(f"the portable plan fails: {done.stderr.strip()[-600:]}")
-    with np.load(outputs, allow_pickle=False) as values:
-        np.savez(reference, **{f"out:{name}": regrow.sample(values[name]) for name in values.files})
-    if is_blank(reference):
-        raise SystemExit("the outputs are zero still: nothing to compare with")
-    return reference
+        raise RuntimeError(f"{' '.join(words[:2])}: exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-600:]}")
+    return done.stdout
 
 
-def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-
-
-def measure(tenon: str, model: Path, inputs: Path, reference: Path, times: int, flags: list[str], folder: Path) -> dict[str, Any]:
-    engine, outputs = folder / "model.engine", folder / "outputs.npz"
-    shapes: list[str] = []
-    with np.load(inputs, allow_pickle=False) as values:
-        for name in values.files:
-            shapes += ["--shape", f"{name}={'x'.join(map(str, values[name].shape))}"]
-    start = time.time()
-    done = run([tenon, "build", str(model), "-o", str(engine), "--target", "cuda", *shapes, *flags])
-    if done.returncode != 0:
-        return {"error": done.stderr.strip()[-600:]}
-    row: dict[str, Any] = {"build_s": round(time.time() - start, 2)}
-    plan = run([tenon, "inspect", str(engine), "--plan"]).stdout
+def build(args: argparse.Namespace, model: Path, engine: Path, precision: str) -> dict[str, Any]:
+    tenon = str(args.prefix / "bin/tenon")
+    flags = [] if precision == "fp32" else [f"--{precision}"]
+    flags += ["--timing-cache", args.timing_cache] if args.timing_cache else []
+    flags += ["--no-tune"] if args.no_tune else []
+    start = time.monotonic()
+    command([tenon, "build", str(model), "-o", str(engine), "--target", "cuda", *flags])
+    row: dict[str, Any] = {"build_s": round(time.monotonic() - start, 2)}
+    plan = command([tenon, "inspect", str(engine), "--plan"])
     steps = re.findall(r"^\s+\d+ @(\d) .*?  (\w+)\{", plan, re.M)
     row["kernels"] = sum(device == "1" and kind != "transfer" for device, kind in steps)
     row["host_steps"] = sum(device == "0" for device, kind in steps)
-    row["host_kinds"] = sorted({kind for device, kind in steps if device == "0"})
-    done = run([tenon, "run", str(engine), "--device", "cuda", "--input", str(inputs), "--save-outputs", str(outputs)])
-    if done.returncode != 0:
-        return {**row, "error": done.stderr.strip()[-600:]}
-    row["max_rel_err"], row["cosine"] = compare(outputs, reference, times)
-    done = run([tenon, "bench", str(engine), "--device", "cuda", "--resident", "--json", "--seconds", "1", *shapes])
-    if done.returncode == 0:
-        row["tenon_ms"] = json.loads(done.stdout)["p50_us"] / 1e3
-    else:
-        row["bench_error"] = done.stderr.strip()[-300:]
+    start = time.monotonic()
+    command([tenon, "run", str(engine), "--device", "cuda"])
+    row["first_result_s"] = round(time.monotonic() - start, 3)
+    if args.profile:
+        words = [tenon, "bench", str(engine), "--device", "cuda", "--resident", "--profile", "--json", "--seconds", "0.3"]
+        row["steps"] = [[step["name"], round(step["us"], 2)] for step in json.loads(command(words))["steps"]]
+    return row
+
+
+def measure(args: argparse.Namespace, name: str, batch: int, precision: str) -> dict[str, Any]:
+    dtype = DTYPES[precision]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        model, x = networks.make(name, batch)
+        networks.export(model, x, folder / "model.onnx")
+        row = build(args, folder / "model.onnx", folder / "model.engine", precision)
+        engine = Engine(args.prefix / "lib/libtenon-run.so", folder / "model.engine")
+    exact, given = networks.on_gpu(model, x, torch.float32)
+    wanted = exact(given).contiguous()
+    y = torch.full_like(wanted, float("nan"))
+    engine.bind(x.cuda(), y)
+    engine.enqueue()
+    torch.cuda.synchronize()
+    row["max_rel_err"], row["cosine"] = errors(y, wanted)
+    peer, given = networks.on_gpu(model, x, dtype)
+    row["torch_max_rel_err"], row["torch_cosine"] = errors(peer(given), wanted)
+    jobs: dict[str, Job] = {"tenon": engine.enqueue, "torch_eager": captured(lambda: peer(given))}
+    if not args.no_compile:
+        start = time.monotonic()
+        try:
+            torch._dynamo.reset()
+            compiled = torch.compile(peer, dynamic=False)
+            compiled(given)
+            jobs["torch_compile"] = captured(lambda: compiled(given))
+            row["compile_s"] = round(time.monotonic() - start, 1)
+        except Exception as error:
+            row["torch_compile_error"] = str(error)[:300]
+    row.update(in_turns(jobs))
+    engine.close()
     return row
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tenon", default="build/release/bin/tenon")
-    parser.add_argument("--graphs", type=Path, required=True)
-    parser.add_argument("--precision", default="fp32,fp16")
-    parser.add_argument("--times", type=int, default=1, help="repeat each input so often along its first dim")
-    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--prefix", type=Path, default=Path("build/release"), help="folder with bin/tenon and lib/libtenon-run.so")
+    parser.add_argument("--only", action="append", default=[], choices=list(networks.NETWORKS))
+    parser.add_argument("--batch", default="1,8,128")
+    parser.add_argument("--precision", default="fp16", help="fp16, bf16, fp32, with commas")
     parser.add_argument("--timing-cache", help="file of kernel timings: builds choose by it and add to it")
     parser.add_argument("--no-tune", action="store_true", help="measure no kernels")
+    parser.add_argument("--no-compile", action="store_true", help="of PyTorch, eager alone")
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--seconds", type=float, default=450)
     parser.add_argument("--out", type=Path, default=Path("models.json"))
     args = parser.parse_args()
-    regrow = load_regrow(args.graphs / "regrow.py")
-    rows = json.loads(args.out.read_text()) if args.out.exists() else []
-    done = {(row["model"], row["precision"], row["times"]) for row in rows}
-    for graph in sorted(args.graphs.glob("*.graph.onnx")):
-        name = graph.name.removesuffix(".graph.onnx")
-        wanted = [p for p in args.precision.split(",") if (name, p, args.times) not in done]
-        if not wanted or (args.only and name not in args.only):
-            continue
-        reference = args.graphs / f"{name}.ref.npz"
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            blank = is_blank(reference)
-            model = with_head(graph, regrow, folder) if blank else regrow.load(str(graph))
-            values = regrow.inputs(model, ref=str(reference))
-            onnx.save(model, str(folder / "model.onnx"))
-            np.savez(folder / "inputs.npz", **values)
-            if blank:
-                reference = portable_outputs(args.tenon, regrow, folder)
-            if args.times > 1:
-                values = {key: np.repeat(value, args.times, axis=0) for key, value in values.items()}
-                np.savez(folder / "inputs.npz", **values)
-            batch = next(iter(values.values())).shape[0]
-            for precision in wanted:
-                flags = [] if precision == "fp32" else [f"--{precision}"]
-                flags += ["--timing-cache", args.timing_cache] if args.timing_cache else []
-                flags += ["--no-tune"] if args.no_tune else []
+    torch.set_grad_enabled(False)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    rows: list[dict[str, Any]] = json.loads(args.out.read_text()) if args.out.exists() else []
+    done = {(row["model"], row["batch"], row["precision"]) for row in rows}
+    end = time.monotonic() + args.seconds
+    failed = left = 0
+    for precision in args.precision.split(","):
+        for batch in map(int, args.batch.split(",")):
+            for name in args.only or networks.NETWORKS:
+                if (name, batch, precision) in done:
+                    continue
+                if time.monotonic() > end:
+                    left += 1
+                    continue
+                row: dict[str, Any] = {"model": name, "batch": batch, "precision": precision}
                 try:
-                    row = measure(args.tenon, folder / "model.onnx", folder / "inputs.npz", reference, args.times, flags, folder)
-                except subprocess.TimeoutExpired:
-                    row = {"error": "took longer than 300 s"}
-                rows.append({"model": name, "batch": int(batch), "times": args.times, "precision": precision, **row})
-                print(json.dumps(rows[-1]), flush=True)
-                args.out.write_text(json.dumps(rows, indent=1) + "\n")
-    return 0
+                    with torch.cuda.stream(torch.cuda.Stream()):
+                        row |= measure(args, name, batch, precision)
+                except Exception as error:
+                    row["error"] = f"{type(error).__name__}: {error}"[:900]
+                    failed += 1
+                row |= {"device": torch.cuda.get_device_name(), "torch": torch.__version__}
+                rows.append(row)
+                print(json.dumps({key: value for key, value in row.items() if key != "steps"}), flush=True)
+                args.out.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+                torch.cuda.empty_cache()
+    print(f"{len(rows) - failed} rows, {failed} failed, {left} left")
+    return 1 if failed or left else 0
 
 
 if __name__ == "__main__":

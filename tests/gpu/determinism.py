@@ -8,7 +8,8 @@ example: determinism.py resnet50.onnx "bert.onnx=--fp16 --shape ids=1x128" mobil
 
 Each model (an ONNX file; FLAGS go to `tenon build`) is built twice, as usual and as a stress build (--stress), with the same kernels: both
 take the timings of one file. usual.engine,stress.engine as MODEL names two engines that are built already; NAME.graph.onnx is an exported
-graph without weights, which the regrow.py beside it makes, as for bench/gpu/models.py. Three modes run --runs times each, with random inputs of four seeds in turn:
+graph without weights, which the regrow.py beside it makes, as for tests/gpu/graphs.py. Three modes run --runs times each, with random
+inputs of four seeds in turn:
 
   usual      as engines run
   plain      the same engine, no dependent launches (TENON_DEPENDENT=0)
@@ -48,9 +49,7 @@ def call(command: list[str], until: float, env: dict[str, str] | None = None, ma
     if left <= 0:
         raise Failure("no time is left")
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=left, env={**os.environ, **(env or {})}
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=left, env={**os.environ, **(env or {})})
     except subprocess.TimeoutExpired:
         raise Failure(f"{command[1]} took longer than the {left:.0f} s that were left") from None
     if done.returncode != 0 and not (may_differ and done.returncode == 1 and done.stdout):
@@ -60,13 +59,12 @@ def call(command: list[str], until: float, env: dict[str, str] | None = None, ma
 
 def grown(graph: Path, folder: Path) -> tuple[str, list[str]]:
     """An exported graph with weights, and the flags of its inputs' shapes."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "bench/gpu"))
-    models = importlib.import_module("models")
+    graphs = importlib.import_module("graphs")
     import onnx
 
-    regrow = models.load_regrow(graph.parent / "regrow.py")
+    regrow = graphs.load_regrow(graph.parent / "regrow.py")
     reference = graph.with_name(graph.name.replace(".graph.onnx", ".ref.npz"))
-    model = models.with_head(graph, regrow, folder) if models.is_blank(reference) else regrow.load(str(graph))
+    model = graphs.with_head(graph, regrow, folder) if graphs.is_blank(reference) else regrow.load(str(graph))
     onnx.save(model, str(folder / "model.onnx"))
     shapes = [f"{name}={'x'.join(map(str, value.shape))}" for name, value in regrow.inputs(model, ref=str(reference)).items()]
     return str(folder / "model.onnx"), [word for shape in shapes for word in ("--shape", shape)]

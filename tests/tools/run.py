@@ -156,6 +156,8 @@ class Tools(unittest.TestCase):
         self.assertEqual(self.json("run", mock, "--device", "mock:0")["target"], "mock")
         self.assertEqual(self.json("run", mock, "--device", "cpu")["target"], "portable")
         self.assertEqual(self.json("bench", mock, "--device", "mock", "--iterations", 2, "--warmup", 0)["target"], "mock")
+        steps = self.json("bench", mock, "--device", "mock", "--iterations", 2, "--warmup", 0, "--resident", "--profile")["steps"]
+        self.assertTrue(all(step["name"] for step in steps) and len(steps) > 3, steps)
         self.assertEqual(self.ok("test", SMALL / "cnn_residual", "--device", "mock").splitlines()[-1], "1 passed, 0 failed")
         self.assertIn("target portable", self.ok(mock, "--device", "cpu", "--info", tool="tenon-run"))
         self.fails(1, "no plan that runs on mock", "run", self.engine, "--device", "mock")

@@ -46,19 +46,20 @@ struct Timing {
 /// Inputs and outputs in the device's memory: what remains is the device's own work.
 Result<void> make_resident(runtime::Context& context) {
   TENON_OK(context.run());
+  const auto memory_like = [&](const Tensor& host) -> Result<Tensor> {
+    TENON_TRY(memory, context.device_memory(host.bytes()));
+    Tensor out = Tensor::wrap(host.dtype, host.dims, memory);
+    out.on_device = true;
+    return out;
+  };
   for (size_t i = 0; i < context.engine().plan().main.inputs.size(); ++i) {
-    Tensor tensor = context.input(i).tensor;
-    TENON_TRY(memory, context.device_memory(tensor.bytes()));
-    TENON_OK(context.copy(memory, tensor.data, tensor.bytes(), engine::CopyKind::to_device));
-    tensor.data = memory;
-    tensor.on_device = true;
+    const Tensor host = context.input(i).tensor;
+    TENON_TRY(tensor, memory_like(host));
+    TENON_OK(context.copy(tensor.data, host.data, host.bytes(), engine::CopyKind::to_device));
     TENON_OK(context.set_input(i, std::move(tensor)));
   }
   for (size_t i = 0; i < context.engine().plan().main.outputs.size(); ++i) {
-    Tensor tensor = context.output(i).tensor;
-    TENON_TRY(memory, context.device_memory(tensor.bytes()));
-    tensor.data = memory;
-    tensor.on_device = true;
+    TENON_TRY(tensor, memory_like(context.output(i).tensor));
     TENON_OK(context.set_output(i, std::move(tensor)));
   }
   return {};
