@@ -189,7 +189,7 @@ struct HeadsView {
 /// k [batch, kv_heads, tk, d], v [batch, kv_heads, tk, dv] → [batch, heads, tq, dv]. Inputs: q, k, v, mask if has_mask (of any float
 /// type, broadcast to [batch, heads, tq, tk]), epilogue operands. causal: query i sees keys up to i + tk - tq. Scores and sums are FP32.
 /// Views: the operand is a larger tensor, such as the one product that makes q, k and v. perm: dim i of out is dim perm[i] of those above;
-/// the last stays last.
+/// the last stays last. nan_to_zero: a row of weights that are no numbers, as of a query that sees no key, counts as zeros.
 struct AttentionProblem {
   DType type = DType::f32;
   Dim batch, heads, kv_heads, tq, tk, d, dv;
@@ -199,6 +199,7 @@ struct AttentionProblem {
   Shape mask;
   HeadsView q, k, v;
   std::vector<int64_t> perm;
+  bool nan_to_zero = false;
   Epilogue epilogue;
   static constexpr std::string_view kName = "attention";
   static constexpr auto kFields = Fields{Field{1, "type", &AttentionProblem::type},
@@ -218,7 +219,8 @@ struct AttentionProblem {
                                          Field{15, "q", &AttentionProblem::q},
                                          Field{16, "k", &AttentionProblem::k},
                                          Field{17, "v", &AttentionProblem::v},
-                                         Field{18, "perm", &AttentionProblem::perm}};
+                                         Field{18, "perm", &AttentionProblem::perm},
+                                         Field{19, "nan_to_zero", &AttentionProblem::nan_to_zero}};
   /// [batch, heads, tq, dv] in the order of out.
   std::vector<Dim> out_dims() const;
 };

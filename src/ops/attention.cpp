@@ -17,6 +17,7 @@ Result<engine::AttentionProblem> sized(const Attention& op, std::span<const Fact
   engine::AttentionProblem p{.type = in[0].dtype(), .scale = op.scale, .causal = op.causal, .q = op.q, .k = op.k, .v = op.v};
   if (!is_order(op.perm)) return fail("perm is no order of four dims that leaves the last in its place");
   p.perm = op.perm;
+  p.nan_to_zero = op.nan_to_zero;
   const bool dense = op.q.strides.empty() && op.k.strides.empty() && op.v.strides.empty();
   for (const Fact& x : in.first(3)) {
     if (x.dtype() != p.type) return fail("q, k and v must be of one type, got {} and {}", to_string(p.type), to_string(x.dtype()));

@@ -11,11 +11,12 @@ struct Attention {
   std::vector<Dim> sizes;     // batch, heads, kv_heads, tq, tk, d, dv where an operand is a larger tensor; else its dims say them
   engine::HeadsView q, k, v;  // where an operand lies in such a tensor
   std::vector<int64_t> perm;  // dim i of the result is dim perm[i] of [batch, heads, tq, dv], the last is the last; empty: as they are
+  bool nan_to_zero = false;   // a row of weights that are no numbers, as of a query that sees no key, counts as zeros
   static constexpr std::string_view kName = "Attention";
-  static constexpr auto kFields =
-      Fields{Field{1, "scale", &Attention::scale}, Field{2, "causal", &Attention::causal}, Field{3, "sizes", &Attention::sizes},
-             Field{4, "q", &Attention::q},         Field{5, "k", &Attention::k},           Field{6, "v", &Attention::v},
-             Field{7, "perm", &Attention::perm}};
+  static constexpr auto kFields = Fields{Field{1, "scale", &Attention::scale}, Field{2, "causal", &Attention::causal},
+                                         Field{3, "sizes", &Attention::sizes}, Field{4, "q", &Attention::q},
+                                         Field{5, "k", &Attention::k},         Field{6, "v", &Attention::v},
+                                         Field{7, "perm", &Attention::perm},   Field{8, "nan_to_zero", &Attention::nan_to_zero}};
   static constexpr OpTraits kTraits = {.anchor = true, .operands = 3};
 };
 Result<Facts> infer(const Attention& op, std::span<const Fact> in, InferCtx& ctx);

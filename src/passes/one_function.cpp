@@ -10,7 +10,7 @@ std::optional<OneFunction> one_function(const ir::Node& node) {
   const std::vector<ExprNode>& nodes = pointwise->expr.nodes;
   const ExprNode& last = nodes[static_cast<size_t>(pointwise->expr.results[0])];
   OneFunction out{.fn = last.fn, .args = {}};
-  if (arity_of(last.fn) == 0 || !is_float(last.type)) return std::nullopt;
+  if (arity_of(last.fn) == 0 || !(is_float(last.type) || last.fn == Fn::is_nan)) return std::nullopt;
   for (int i = 0; i < arity_of(last.fn); ++i) {
     const ExprNode& arg = nodes[static_cast<size_t>(last.args[i])];
     if (arg.fn == Fn::input) {

@@ -17,7 +17,7 @@ struct OneFunction {
   bool is(Fn a, Fn b) const { return fn == a || fn == b; }
 };
 
-/// How a value is made, if by one function of float results.
+/// How a value is made, if by one function of float results, or is_nan.
 std::optional<OneFunction> one_function(ir::Rewriter& rw, ir::ValueId id);
 std::optional<OneFunction> one_function(const ir::Node& node);
 

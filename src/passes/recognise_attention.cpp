@@ -158,10 +158,29 @@ bool mask_fits(const Rewriter& rw, ValueId mask, const Shape& scores) {
   return true;
 }
 
+/// x of where(is_nan(x), 0, x) that has no other use.
+std::optional<ValueId> under_nan_check(Rewriter& rw, ValueId id) {
+  const auto chosen = one_function(rw, id);
+  if (!chosen || chosen->fn != Fn::where || chosen->args[1].number != 0.0 || rw.uses(id) != 1) return std::nullopt;
+  const ValueId x = chosen->args[2].value, condition = chosen->args[0].value;
+  if (x == ValueId::none || condition == ValueId::none || rw.uses(condition) != 1 || rw.uses(x) != 2) return std::nullopt;
+  const auto check = one_function(rw, condition);
+  return check && check->fn == Fn::is_nan && check->args[0].value == x ? std::optional(x) : std::nullopt;
+}
+
+bool is_zero(const Rewriter& rw, ValueId id) {
+  const Tensor* tensor = rw.constant_of(id);
+  for (int64_t i = 0; tensor && i < tensor->elems(); ++i)
+    if (element_as_double(*tensor, i) != 0) return false;
+  return tensor != nullptr;
+}
+
 std::optional<Values> find_attention(Rewriter& rw, const Node& node) {
   const ops::MatMul& outer = *node.op.as<ops::MatMul>();
-  if (outer.trans_a || outer.trans_b || rw.uses(node.in[0]) != 1) return std::nullopt;
-  const Node* softmax = rw.producer<ops::Softmax>(node.in[0]);
+  if (outer.trans_a || outer.trans_b) return std::nullopt;
+  const auto checked = under_nan_check(rw, node.in[0]);
+  if (!checked && rw.uses(node.in[0]) != 1) return std::nullopt;
+  const Node* softmax = rw.producer<ops::Softmax>(checked.value_or(node.in[0]));
   if (!softmax || softmax->op.as<ops::Softmax>()->log) return std::nullopt;
   const Fact& weights = rw.fact(node.in[0]);
   const int64_t axis = softmax->op.as<ops::Softmax>()->axis;
@@ -172,9 +191,9 @@ std::optional<Values> find_attention(Rewriter& rw, const Node& node) {
   if (inner.trans_a || !have_same_heads(rw, {scores->product->in[0], scores->product->in[1], node.in[1]})) return std::nullopt;
   if (!mask_fits(rw, scores->mask, rw.fact(scores->product->out[0]).shape())) return std::nullopt;
   const Scaled q = unscaled_below(rw, scores->product->in[0]), k = unscaled_below(rw, scores->product->in[1]);
-  const ops::Attention attention{.scale = scores->scale * q.factor * k.factor};
+  const ops::Attention attention{.scale = scores->scale * q.factor * k.factor, .nan_to_zero = checked.has_value()};
   Values in{with_batch(rw, q.x), with_batch(rw, inner.trans_b ? k.x : swapped(rw, k.x)), with_batch(rw, node.in[1])};
-  if (scores->mask != ValueId::none) in.push_back(scores->mask);
+  if (scores->mask != ValueId::none && !is_zero(rw, scores->mask)) in.push_back(scores->mask);
   const Values y = rw.emit(ops::Attention(attention), std::move(in));
   if (weights.rank() == 4) return y;
   return rw.emit(ops::Reshape{.shape = rw.fact(node.out[0]).shape().dims()}, {y[0]});

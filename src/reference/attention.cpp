@@ -116,6 +116,10 @@ void softmax_rows(const engine::AttentionProblem& p, const AttentionSizes& s, co
       scores[j] = std::exp(scores[j] - most);
       sum += static_cast<double>(scores[j]);
     }
+    if (p.nan_to_zero && !(sum > 0)) {
+      std::fill_n(scores, s.tk, 0.0F);
+      continue;
+    }
     for (int64_t j = 0; j < s.tk; ++j) scores[j] /= static_cast<float>(sum);
   }
 }

@@ -94,6 +94,10 @@ struct Walk {
     const bool seen = key < tk && (!C::CAUSAL || key <= row + shift);
     return seen ? C::MASK ? product * C::scale() + mask : product * C::scale() : no_score();
   }
+  /// A sum over keys, and the sum of its weights.
+  __device__ __forceinline__ float part_of(float sum, float inverse, float weights) const {
+    return C::NAN_TO_ZERO && !(weights > 0) ? 0 : sum * inverse;
+  }
   __device__ __forceinline__ float mask(int row, int key) const {
     if (row >= tq || key >= tk) return 0;
     return float(Heads::mask(p, batch, head, row)[i64(key) * Heads::mask_step(p)]);
@@ -233,7 +237,7 @@ __device__ __forceinline__ void attention_mma(const Args& p) {
 #pragma unroll
       for (int e = 0; e < 8; ++e) out[e] += tile[(s * C::BM + r) * PITCH + column + e] * factor[s];
 #pragma unroll
-    for (int e = 0; e < 8; ++e) out[e] *= inverse;
+    for (int e = 0; e < 8; ++e) out[e] = walk.part_of(out[e], inverse, total);
     Finish::store(p, walk.batch * C::heads(p) + walk.head, walk.row0 + r, column, out);
   }
 }
@@ -334,7 +338,9 @@ __device__ __forceinline__ void attention_f32(const Args& p) {
     for (int g = 0; g < GROUPS; ++g) {
       const int column = (x + g * 16) * 4;
       if (column >= C::WIDTH_V) continue;
-      const float out[4] = {sum[r][g][0] * inverse, sum[r][g][1] * inverse, sum[r][g][2] * inverse, sum[r][g][3] * inverse};
+      float out[4];
+#pragma unroll
+      for (int e = 0; e < 4; ++e) out[e] = walk.part_of(sum[r][g][e], inverse, weight[r]);
       Finish::store(p, walk.batch * C::heads(p) + walk.head, row, column, out);
     }
   }

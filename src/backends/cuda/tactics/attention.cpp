@@ -189,8 +189,8 @@ std::string config_text(KernelWriter& w, const AttentionProblem& p, const Attent
               t.parts, t.keys, t.step(), t.stages, 32 * t.rows * t.parts);
   out += strf("  enum : int {{ WIDTH = {}, WIDTH_V = {}, D = {}, DV = {} }};\n", number_of(p.d), number_of(p.dv),
               padded(number_of(p.d), to), padded(number_of(p.dv), to));
-  out += strf("  static constexpr bool MASK = {}, CAUSAL = {}, WHOLE_Q = {}, WHOLE_K = {}, WHOLE_V = {};\n", p.has_mask, p.causal,
-              at.q.whole(p.type), at.k.whole(p.type), at.v.whole(p.type));
+  out += strf("  static constexpr bool MASK = {}, CAUSAL = {}, NAN_TO_ZERO = {}, WHOLE_Q = {}, WHOLE_K = {}, WHOLE_V = {};\n", p.has_mask,
+              p.causal, p.nan_to_zero, at.q.whole(p.type), at.k.whole(p.type), at.v.whole(p.type));
   // With a mask scores have its unit, since a large negative one must not become -infinity; else they are powers of two from the start.
   const double scale = p.has_mask ? p.scale : p.scale * kLog2OfE, unit = p.has_mask ? kLog2OfE : 1;
   for (const auto& [name, value] : {std::pair("scale", scale), std::pair("unit", unit)})
