@@ -83,7 +83,7 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
     ctx.wants_device = [&](const ir::Node& node, const ir::Graph& graph) { return wants_device(target, graph, node); };
   TENON_TRY(precision, precision_of(options.precision));
   ctx.float_type = precision.float_type, ctx.math = precision.math;
-  ctx.channels_last = ctx.layer_norm = ctx.recurrence = ctx.attention = ctx.wide_products = ctx.normalised_products =
+  ctx.channels_last = ctx.layer_norm = ctx.recurrence = ctx.attention = ctx.squeeze_excite = ctx.wide_products = ctx.normalised_products =
       target.lower.devices.back() == "cuda";
   if (name != "portable") TENON_OK(passes::run_pipeline(module, ctx, passes::target_pipeline()));
   TENON_TRY(plan, lower::lower(module, target.lower, blobs));

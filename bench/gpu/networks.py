@@ -53,10 +53,21 @@ NETWORKS: dict[str, Callable[[int], Network]] = {
 }
 
 
+def settle(model: nn.Module, x: torch.Tensor) -> None:
+    """Statistics of a batch for the norms, as training leaves them: without, activations of random weights fade to nothing in FP16."""
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None
+    if norms:
+        model.train()
+        model(torch.randn(8, *x.shape[1:]))
+
+
 def make(name: str, batch: int) -> Network:
     """The network for inference, in FP32 on the host, and an input."""
     torch.manual_seed(0)
     model, x = NETWORKS[name](batch)
+    settle(model, x)
     return model.eval(), x
 
 

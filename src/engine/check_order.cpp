@@ -40,12 +40,12 @@ class LaunchChecker {
 
   /// What a kernel may fetch before it waits never changes.
   Result<void> constants() const {
-    const auto* gemm = step_.problem.as<GemmProblem>();
-    const auto* conv = step_.problem.as<ConvProblem>();
-    if (!(gemm && gemm->b_static) && !(conv && conv->w_static)) return {};
-    const int64_t buffer = step_.in.size() > 1 ? step_.in[1].buffer : -1;
-    if (buffer < 0 || body_.buffers[static_cast<size_t>(buffer)].kind != BufferKind::weight)
-      return bad("takes its input 1 for a constant, which is no weight of the plan");
+    const Weights weights = weights_of(step_.problem);
+    for (size_t i = weights.first; weights.are_static && i < weights.last; ++i) {
+      const int64_t buffer = step_.in.size() > i ? step_.in[i].buffer : -1;
+      if (buffer < 0 || body_.buffers[static_cast<size_t>(buffer)].kind != BufferKind::weight)
+        return bad(strf("takes its input {} for a constant, which is no weight of the plan", i));
+    }
     return {};
   }
 

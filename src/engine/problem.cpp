@@ -23,6 +23,7 @@ Problem::Problem(ScatterProblem p) : kind(std::move(p)) {}
 Problem::Problem(TopKProblem p) : kind(std::move(p)) {}
 Problem::Problem(CumulativeProblem p) : kind(std::move(p)) {}
 Problem::Problem(GridSampleProblem p) : kind(std::move(p)) {}
+Problem::Problem(SqueezeExciteProblem p) : kind(std::move(p)) {}
 Problem::Problem(const Problem&) = default;
 Problem::Problem(Problem&&) noexcept = default;
 Problem& Problem::operator=(const Problem&) = default;
@@ -34,6 +35,13 @@ std::vector<Dim> AttentionProblem::out_dims() const {
   if (perm.size() != dims.size()) return dims;
   std::vector<Dim> out;
   for (const int64_t from : perm) out.push_back(from >= 0 && from < 4 ? dims[static_cast<size_t>(from)] : Dim(1));
+  return out;
+}
+
+std::vector<Dim> SqueezeExciteProblem::out_dims() const {
+  std::vector<Dim> out = {n};
+  for (int64_t i = 0; i < spatial && i < 8; ++i) out.emplace_back(1);
+  out.push_back(c);
   return out;
 }
 
@@ -155,6 +163,17 @@ Math* math_of(Problem& problem) {
         return nullptr;
       },
       problem.kind);
+}
+Weights weights_of(const Problem& problem) {
+  if (const auto* gemm = problem.as<GemmProblem>()) return {1, 2, gemm->b_static};
+  if (const auto* conv = problem.as<ConvProblem>()) return {1, 2, conv->w_static};
+  if (const auto* squeeze = problem.as<SqueezeExciteProblem>()) return {1, 5, squeeze->w_static};
+  return {};
+}
+void mark_static(Problem& problem, bool are_static) {
+  if (auto* gemm = std::get_if<GemmProblem>(&problem.kind)) gemm->b_static = are_static;
+  if (auto* conv = std::get_if<ConvProblem>(&problem.kind)) conv->w_static = are_static;
+  if (auto* squeeze = std::get_if<SqueezeExciteProblem>(&problem.kind)) squeeze->w_static = are_static;
 }
 const Math* math_of(const Problem& problem) { return math_of(const_cast<Problem&>(problem)); }
 const Epilogue* epilogue_of(const Problem& problem) { return epilogue_of(const_cast<Problem&>(problem)); }

@@ -262,13 +262,13 @@ class BodyLowering {
     return {};
   }
 
-  /// Tells the problem which operand never changes: a kernel fetches it before the kernel ahead has ended.
+  /// Tells the problem whether its weights never change: a kernel fetches them before the kernel ahead has ended.
   void mark_static(Step& step) const {
-    const auto weight = [&](size_t i) {
-      return step.in.size() > i && body_.buffers[static_cast<size_t>(step.in[i].buffer)].kind == BufferKind::weight;
-    };
-    if (auto* gemm = std::get_if<engine::GemmProblem>(&step.problem.kind)) gemm->b_static = weight(1);
-    if (auto* conv = std::get_if<engine::ConvProblem>(&step.problem.kind)) conv->w_static = weight(1);
+    const engine::Weights weights = engine::weights_of(step.problem);
+    bool all = weights.first < weights.last;
+    for (size_t i = weights.first; i < weights.last; ++i)
+      all = all && step.in.size() > i && body_.buffers[static_cast<size_t>(step.in[i].buffer)].kind == BufferKind::weight;
+    engine::mark_static(step.problem, all);
   }
 
   /// Sizes or ranks that only run time knows: the reference library runs the operator by name, on the host, into slots.

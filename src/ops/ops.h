@@ -51,6 +51,7 @@
 #include "ops/size.h"
 #include "ops/slice.h"
 #include "ops/split.h"
+#include "ops/squeeze_excite.h"
 #include "ops/svm.h"
 #include "ops/tensor_scatter.h"
 #include "ops/text.h"

@@ -17,6 +17,7 @@ struct PassCtx {
   bool channels_last = false;        // its kernels for images want the channels last
   bool layer_norm = false;           // it has kernels for whole norms,
   bool attention = false;            // for whole attention,
+  bool squeeze_excite = false;       // for gates of channels,
   bool recurrence = false;           // for the steps of recurrent layers,
   bool wide_products = false;        // prefers one wide matrix product to several narrow ones,
   bool normalised_products = false;  // and normalises rows inside a product of 16-bit floats

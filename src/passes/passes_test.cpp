@@ -65,7 +65,8 @@ TEST_P(PassCase, Holds) {
 
   const Log log([](Severity severity, std::string_view text) { ADD_FAILURE() << static_cast<int>(severity) << ": " << text; });
   PassCtx ctx{.log = log};
-  ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.recurrence = ctx.wide_products = ctx.normalised_products = true;
+  ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.squeeze_excite = ctx.recurrence = ctx.wide_products = ctx.normalised_products =
+      true;
   ctx.float_type = DType::f16;
   ctx.math.operand_rounding = Rounding::tf32;
   ctx.device_count = 2;

@@ -44,6 +44,8 @@ constexpr Pass kTarget[] = {
     // Behind it: what stands in one expression now is not stored.
     {.name = "drop_roundings", .run = drop_roundings, .target_pass = true},
     {.name = "merge_common", .run = merge_common, .target_pass = true},
+    // Behind fusing: its two layers have their functions.
+    {.name = "recognise_squeeze_excite", .run = recognise_squeeze_excite, .target_pass = true},
     {.name = "remove_dead", .run = remove_dead, .target_pass = true},
     // Last: a backend is asked about whole nodes, epilogues included.
     {.name = "place_nodes", .run = place_nodes, .target_pass = true},

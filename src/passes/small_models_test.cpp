@@ -156,14 +156,15 @@ TEST_P(SmallModel, KeepsItsOutputs) {
 }
 TEST_P(SmallModel, KeepsItsOutputsForADevice) {
   const auto set = [](PassCtx& ctx) {
-    ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.recurrence = ctx.wide_products = ctx.normalised_products = true;
+    ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.squeeze_excite = ctx.recurrence = ctx.wide_products = ctx.normalised_products =
+        true;
   };
   check_outputs(GetParam(), set, 2e-3);
 }
 TEST_P(SmallModel, KeepsItsOutputsInHalfPrecision) {
   if (GetParam() == "detector") GTEST_SKIP() << "boxes of nearly equal scores change places";
   const auto set = [](PassCtx& ctx) {
-    ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.recurrence = true;
+    ctx.channels_last = ctx.layer_norm = ctx.attention = ctx.squeeze_excite = ctx.recurrence = true;
     ctx.float_type = DType::f16;
   };
   check_outputs(GetParam(), set, 2e-2);

@@ -32,6 +32,7 @@ Result<void> run(const engine::ScatterProblem& problem, std::span<const HostValu
 Result<void> run(const engine::TopKProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::CumulativeProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::GridSampleProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
+Result<void> run(const engine::SqueezeExciteProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 Result<void> run(const engine::ReferenceProblem& problem, std::span<const HostValue> in, std::span<HostValue> out);
 
 }  // namespace tenon::reference

@@ -10,6 +10,8 @@ namespace tenon::tune {
 namespace {
 
 constexpr int kChain = 32, kReplays = 3, kRounds = 7;
+constexpr double kHopeless = 1.3;                         // times the best of the first round: no candidate of the others
+constexpr double kLongUs = 200;                           // a launch that one replay of a chain measures well enough
 constexpr int kCodeCopies = 16;                           // in turns, so that instructions come from L2, as between two runs of a network
 constexpr int64_t kAlign = 256, kWeightBytes = 64 << 20;  // weights come from memory as much as from the cache, as between two runs
 
@@ -171,21 +173,28 @@ class Bench {
   Bytes pattern_;
 };
 
-/// Microseconds of a launch in each graph, the graphs in turns; infinite where there is none.
+/// Microseconds of a launch in each graph, the graphs in turns; infinite where there is none. A first replay sorts out what is hopeless.
 Result<std::vector<double>> medians(Bench& bench, const std::vector<void*>& graphs) {
+  std::vector<double> first(graphs.size(), HUGE_VAL);
+  for (size_t i = 0; i < graphs.size(); ++i) {
+    if (!graphs[i]) continue;
+    TENON_TRY(us, bench.replay(graphs[i], 1));
+    first[i] = us;
+  }
+  const double best = *std::min_element(first.begin(), first.end());
   std::vector<std::vector<double>> rounds(graphs.size());
   for (int round = 0; round < kRounds; ++round)
     for (size_t i = 0; i < graphs.size(); ++i) {
-      if (!graphs[i]) continue;
-      TENON_TRY(us, bench.replay(graphs[i], kReplays));
+      if (!graphs[i] || first[i] > kHopeless * best) continue;
+      TENON_TRY(us, bench.replay(graphs[i], best > kLongUs ? 1 : kReplays));
       rounds[i].push_back(us);
     }
-  std::vector<double> out;
-  for (std::vector<double>& each : rounds) {
-    std::sort(each.begin(), each.end());
-    out.push_back(each.empty() ? HUGE_VAL : each[each.size() / 2]);
+  for (size_t i = 0; i < graphs.size(); ++i) {
+    if (rounds[i].empty()) continue;
+    std::sort(rounds[i].begin(), rounds[i].end());
+    first[i] = rounds[i][rounds[i].size() / 2];
   }
-  return out;
+  return first;
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ std::vector<CudaCase> cuda_cases(std::string_view kind);
 /// Configurations of a tactic to test a problem with: its favourite, and others by the seed.
 std::vector<std::string> some_configs(const tune::Tactic& tactic, const engine::Problem& problem, const engine::DeviceFacts& device,
                                       uint64_t seed);
-inline constexpr const char* kCudaKinds[] = {"attention", "conv", "copy",      "cumulative", "gemm",   "grid_sample", "index",  "norm",
-                                             "pointwise", "pool", "recurrent", "reduce",     "resize", "scatter",     "series", "top_k"};
+inline constexpr const char* kCudaKinds[] = {"attention", "conv",    "copy",      "cumulative",     "gemm",      "grid_sample",
+                                             "index",     "norm",    "pointwise", "pool",           "recurrent", "reduce",
+                                             "resize",    "scatter", "series",    "squeeze_excite", "top_k"};
 
 }  // namespace tenon

@@ -283,6 +283,15 @@ const std::vector<CudaRow>& cuda_rows() {
       {"grid_sample{n=2 c=3 in_spatial=[11] out_spatial=[40] padding=reflection}", {}},
       {"grid_sample{grid_type=f16 n=n c=c in_spatial=[h, w] out_spatial=[k, 2]}", {{"n", 2}, {"c", 5}, {"h", 6}, {"w", 3}, {"k", 50}}},
       {"grid_sample{n=n c=4 in_spatial=[h, w] out_spatial=[k, 2] mode=nearest padding=border}", {{"n", 2}, {"h", 6}, {"w", 3}, {"k", 0}}},
+      // squeeze_excite: ranks without channels or rows, symbols, a batch of whole blocks, epilogues with operands and two results
+      {"squeeze_excite{n=2 area=3 c=24 m=1}", {}},
+      {"squeeze_excite{n=n area=a c=56 m=10 w_static=true spatial=1}", {{"n", 2}, {"a", 11}}},
+      {"squeeze_excite{n=n area=9 c=16 m=3}", {{"n", 0}}},
+      {"squeeze_excite{type=bf16 n=300 area=2 c=8 m=4 w_static=true spatial=3}", {}},
+      {"squeeze_excite{n=1 area=2 c=4104 m=2}", {}},
+      {"squeeze_excite{type=f16 n=2 area=5 c=72 m=12 w_static=true inner={relu(x0:f16)} epilogue={expr={t0 = relu(cast(x0:f16):f32); "
+       "cast(mul(t0, cast(x1:f16):f32)):f16, cast(t0):f16} operands=[[72]]}}",
+       {}},
       // attention: odd lengths, masks of every shape, shared heads, widths with and without whole chunks, packed operands, orders
       {"attention{batch=1 heads=2 kv_heads=2 tq=1 tk=1 d=8 dv=8 scale=0.3}", {}},
       {"attention{batch=1 heads=1 kv_heads=1 tq=37 tk=197 d=64 dv=64 scale=0.125}", {}},

@@ -39,6 +39,7 @@ double summands(const Problem& problem) {
   if (const auto* cumulative = problem.as<engine::CumulativeProblem>()) times(cumulative->shape[cumulative->axis]);
   // Random indices are small: nearly all updates may meet in one row.
   if (const auto* scatter = problem.as<engine::ScatterProblem>(); scatter && scatter->shape.rank() > 0) times(scatter->shape[0]);
+  if (const auto* squeeze = problem.as<engine::SqueezeExciteProblem>()) times(squeeze->m), times(squeeze->c);
   if (const auto* pool = problem.as<engine::PoolProblem>())
     for (const int64_t tap : pool->kernel) out *= static_cast<double>(tap);
   return out;

@@ -38,6 +38,9 @@ std::optional<engine::Problem> retyped(const engine::Problem& problem, DType typ
     change(pool->type);
   } else if (auto* attention = std::get_if<engine::AttentionProblem>(&out.kind)) {
     change(attention->type), change(attention->mask_type);
+  } else if (auto* squeeze = std::get_if<engine::SqueezeExciteProblem>(&out.kind)) {
+    if (!squeeze->inner.empty()) return std::nullopt;
+    change(squeeze->type);
   } else if (auto* copy = std::get_if<engine::CopyProblem>(&out.kind)) {
     change(copy->type);
   } else if (auto* index = std::get_if<engine::IndexProblem>(&out.kind)) {

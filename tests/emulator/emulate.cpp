@@ -96,11 +96,7 @@ Emulator::~Emulator() {
   if (library_) ::dlclose(library_);
 }
 
-bool is_constant_input(const engine::Problem& problem, size_t input) {
-  const auto* gemm = problem.as<engine::GemmProblem>();
-  const auto* conv = problem.as<engine::ConvProblem>();
-  return input == 1 && ((gemm && gemm->b_static) || (conv && conv->w_static));
-}
+bool is_constant_input(const engine::Problem& problem, size_t input) { return engine::weights_of(problem).has(input); }
 
 Result<void> Emulator::run(const engine::Kernel& kernel, std::span<const EmulatedOperand> operands, const DimValues& values) const {
   GuardedMemory memory;

@@ -54,6 +54,7 @@ double summands(const engine::Problem& problem) {
     times(conv->c);
     for (const Dim& tap : conv->kernel) times(tap);
   }
+  if (const auto* squeeze = problem.as<engine::SqueezeExciteProblem>()) times(squeeze->m);
   return out;
 }
 

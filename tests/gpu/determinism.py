@@ -8,7 +8,7 @@ example: determinism.py resnet50.onnx "bert.onnx=--fp16 --shape ids=1x128" mobil
 
 Each model (an ONNX file; FLAGS go to `tenon build`) is built twice, as usual and as a stress build (--stress), with the same kernels: both
 take the timings of one file. usual.engine,stress.engine as MODEL names two engines that are built already; NAME.graph.onnx is an exported
-graph without weights, which the regrow.py beside it makes, as for tests/gpu/graphs.py. Three modes run --runs times each, with random
+graph without weights, which the regrow.py beside it makes, as for tests/gpu/real_models.py. Three modes run --runs times each, with random
 inputs of four seeds in turn:
 
   usual      as engines run
@@ -59,12 +59,12 @@ def call(command: list[str], until: float, env: dict[str, str] | None = None, ma
 
 def grown(graph: Path, folder: Path) -> tuple[str, list[str]]:
     """An exported graph with weights, and the flags of its inputs' shapes."""
-    graphs = importlib.import_module("graphs")
+    real_models = importlib.import_module("real_models")
     import onnx
 
-    regrow = graphs.load_regrow(graph.parent / "regrow.py")
+    regrow = real_models.load_regrow(graph.parent / "regrow.py")
     reference = graph.with_name(graph.name.replace(".graph.onnx", ".ref.npz"))
-    model = graphs.with_head(graph, regrow, folder) if graphs.is_blank(reference) else regrow.load(str(graph))
+    model = real_models.with_head(graph, regrow, folder) if real_models.is_blank(reference) else regrow.load(str(graph))
     onnx.save(model, str(folder / "model.onnx"))
     shapes = [f"{name}={'x'.join(map(str, value.shape))}" for name, value in regrow.inputs(model, ref=str(reference)).items()]
     return str(folder / "model.onnx"), [word for shape in shapes for word in ("--shape", shape)]

@@ -22,9 +22,7 @@ struct OneStep {
 };
 OneStep one_step(const engine::Problem& problem, std::span<const HostValue> in, std::span<const HostValue> out) {
   OneStep made;
-  const auto* gemm = problem.as<engine::GemmProblem>();
-  const auto* conv = problem.as<engine::ConvProblem>();
-  const bool has_weight = (gemm && gemm->b_static) || (conv && conv->w_static);
+  const engine::Weights weights = engine::weights_of(problem);
   made.step.problem = problem;
   const auto add = [&](const HostValue& value, engine::BufferKind kind) {
     made.body.buffers.push_back({.kind = kind, .space = 1});
@@ -33,7 +31,7 @@ OneStep one_step(const engine::Problem& problem, std::span<const HostValue> in, 
                            .type = ValueType::tensor(tensor.dtype, Shape::of(tensor.dims))};
   };
   for (size_t i = 0; i < in.size(); ++i)
-    made.step.in.push_back(add(in[i], has_weight && i == 1 ? engine::BufferKind::weight : engine::BufferKind::input));
+    made.step.in.push_back(add(in[i], weights.has(i) ? engine::BufferKind::weight : engine::BufferKind::input));
   for (const HostValue& value : out) made.step.out.push_back(add(value, engine::BufferKind::output));
   return made;
 }
@@ -44,7 +42,8 @@ double bound_us(const engine::Problem& problem, std::span<const tune::TimedOpera
   const auto* gemm = problem.as<engine::GemmProblem>();
   const auto* conv = problem.as<engine::ConvProblem>();
   const auto* attention = problem.as<engine::AttentionProblem>();
-  const DType type = gemm ? gemm->a : conv ? conv->x : attention ? attention->type : DType::f32;
+  const auto* squeeze = problem.as<engine::SqueezeExciteProblem>();
+  const DType type = gemm ? gemm->a : conv ? conv->x : attention ? attention->type : squeeze ? squeeze->type : DType::f32;
   const Math* math = engine::math_of(problem);
   double peak = type == DType::f16 || type == DType::bf16 ? facts.f16_flops_per_us : facts.f32_flops_per_us;
   if (type == DType::f32 && math && math->operand_rounding == Rounding::tf32) peak = facts.f16_flops_per_us / 2;

@@ -171,6 +171,20 @@ struct Builder {
     if (p.has_mask) in(p.mask_type, p.mask);
     result(p.type, p.out_dims(), p.epilogue);
   }
+  void operator()(const engine::SqueezeExciteProblem& p) {
+    std::vector<Dim> x = p.out_dims();
+    if (p.spatial < 1) {
+      done = fail("squeeze_excite wants spatial dims");
+      return;
+    }
+    x[1] = p.area;
+    in(p.type, x);
+    in(p.type, {p.m, p.c});
+    in(p.type, {p.c, p.m});
+    in(p.type, {p.m});
+    in(p.type, {p.c});
+    result(p.type, p.out_dims(), p.epilogue);
+  }
   void operator()(const RecurrentProblem& p) {
     const int64_t gates = gates_of(p.kind);
     const auto laid = [&](const Dim& first, const Dim& second, const std::vector<Dim>& rest) {
@@ -351,6 +365,7 @@ double flops_of(const Problem& problem) {
   }
   if (const auto* p = problem.as<RecurrentProblem>())
     return 2 * product({p->seq, p->batch, p->hidden, p->hidden}) * static_cast<double>(gates_of(p->kind) * p->directions);
+  if (const auto* p = problem.as<engine::SqueezeExciteProblem>()) return product({p->n, p->area, p->c}) + 4 * product({p->n, p->c, p->m});
   if (const auto* p = problem.as<AttentionProblem>())
     return 2 * product({p->batch, p->heads, p->tq, p->tk}) * (product({p->d}) + product({p->dv}));
   return 0;
