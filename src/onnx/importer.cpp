@@ -8,6 +8,7 @@
 namespace tenon::onnx {
 namespace {
 
+constexpr int kMostRankBranches = 2;             // inputs of one node: the branches of each stand within those of the one before
 constexpr int64_t kMaxInlinedNodes = 2'000'000;  // calls of calls grow exponentially: a small file must not fill the memory
 
 std::string_view shown_domain(std::string_view domain) { return domain.empty() ? "ai.onnx" : domain; }
@@ -196,7 +197,12 @@ Result<Values> Importer::import_operator(Scope& scope, const NodeView& node, int
                                          ImportFunction function) {
   NodeImport n(*this, scope, node, opset, std::move(inputs), std::move(origin));
   auto imported = function(n);
-  if (n.lacks_rank()) return import_by_rank(scope, node, n, function);
+  if (n.lacks_rank() && rank_branches_ < kMostRankBranches) {
+    ++rank_branches_;
+    auto branched = import_by_rank(scope, node, n, function);
+    --rank_branches_;
+    return branched;
+  }
   if (n.failed()) return *n.error();
   return imported;
 }

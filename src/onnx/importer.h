@@ -87,6 +87,7 @@ class Importer {
   std::vector<Issue> issues_;
   std::set<std::string, std::less<>> reported_;
   int64_t inlined_nodes_ = 0;
+  int rank_branches_ = 0;  // around the node that is being imported
 };
 
 /// Orders nodes so that each follows what it reads, keeping the file's order where it can; indices. Error: a cycle.
