@@ -14,7 +14,8 @@
  * Threads: an engine may be used by any number of threads at once. A context and a value belong to one thread at a time.
  *
  * Tensors are dense and row-major, aligned to their element size, and lie in host memory where nothing says otherwise. Sub-byte elements
- * (u4, i4, f4e2m1, u2, i2) are packed, low bits first. bool is one byte, 0 or 1.
+ * (u4, i4, f4e2m1, u2, i2) are packed, low bits first. A 6-bit float (f6e2m3, f6e3m2) is one byte, its high bits 0, and bool is one byte,
+ * 0 or 1.
  */
 #ifndef TENON_C_H
 #define TENON_C_H
@@ -80,7 +81,9 @@ typedef enum tenon_dtype TENON_INT {
   TENON_DTYPE_F4E2M1 = 23,
   TENON_DTYPE_F8E8M0 = 24,
   TENON_DTYPE_U2 = 25,
-  TENON_DTYPE_I2 = 26
+  TENON_DTYPE_I2 = 26,
+  TENON_DTYPE_F6E2M3 = 27,
+  TENON_DTYPE_F6E3M2 = 28
 } tenon_dtype;
 
 typedef enum tenon_kind TENON_INT {

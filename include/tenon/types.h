@@ -103,6 +103,8 @@ enum class DType : int {
   f8e8m0 = TENON_DTYPE_F8E8M0,
   u2 = TENON_DTYPE_U2,
   i2 = TENON_DTYPE_I2,
+  f6e2m3 = TENON_DTYPE_F6E2M3,
+  f6e3m2 = TENON_DTYPE_F6E3M2,
 };
 /// "f32", "bool".
 inline const char* to_string(DType type) { return tenon_dtype_name(static_cast<tenon_dtype>(type)); }

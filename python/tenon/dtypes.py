@@ -1,6 +1,6 @@
 """Element types: ONNX's, their names in Tenon, and the NumPy dtypes that carry them.
 
-Types that NumPy lacks (bf16, the 8-bit floats) are those of ml_dtypes where it is installed, else unsigned integers of the same
+Types that NumPy lacks (bf16, the floats of 8 and 6 bits) are those of ml_dtypes where it is installed, else unsigned integers of the same
 size that hold the bits. Sub-byte integers are int8 or uint8 in arrays, one element each; f4e2m1 is uint8, one element each.
 """
 
@@ -45,6 +45,8 @@ class DType(enum.IntEnum):
     f8e8m0 = 24
     u2 = 25
     i2 = 26
+    f6e2m3 = 27
+    f6e3m2 = 28
 
     @property
     def bits(self) -> int:
@@ -88,6 +90,8 @@ _ML_NAMES = {
     DType.f8e5m2: "float8_e5m2",
     DType.f8e5m2fnuz: "float8_e5m2fnuz",
     DType.f8e8m0: "float8_e8m0fnu",
+    DType.f6e2m3: "float6_e2m3fn",
+    DType.f6e3m2: "float6_e3m2fn",
 }
 _SUB_BYTE = {DType.u4: "uint8", DType.i4: "int8", DType.u2: "uint8", DType.i2: "int8", DType.f4e2m1: "uint8"}
 _BITS = {dtype: np.dtype(name).itemsize * 8 for dtype, name in _NUMPY_NAMES.items()}

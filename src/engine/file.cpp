@@ -33,6 +33,8 @@ struct Section {
   Bytes bytes;
 };
 
+uint64_t aligned(uint64_t offset) { return (offset + kAlign - 1) / kAlign * kAlign; }
+
 std::string checksum_text(ByteView bytes) { return strf("{:016x}", hash_bytes(bytes)); }
 
 Bytes encode_strings(const Tensor& tensor) {
@@ -68,15 +70,20 @@ const Plan* Image::find_plan(std::string_view target) const {
 }
 
 Result<Bytes> write_engine(const Image& image) {
-  ByteWriter data;
+  // Blobs are copied once, into the file: they may be most of the memory that there is.
+  std::vector<Bytes> strings;
   std::vector<BlobRow> rows;
+  const auto content = [&](size_t i) {
+    return image.blobs[i].data.dtype == DType::str ? ByteView(strings[i]) : image.blobs[i].data.view();
+  };
+  uint64_t data_bytes = 0;
   for (const Blob& blob : image.blobs) {
-    const Bytes strings = blob.data.dtype == DType::str ? encode_strings(blob.data) : Bytes();
-    const ByteView bytes = blob.data.dtype == DType::str ? ByteView(strings) : blob.data.view();
-    data.align(kAlign);
-    rows.push_back({blob.name, blob.root, blob.data.dtype, blob.data.dims, static_cast<int64_t>(data.size()),
+    strings.push_back(blob.data.dtype == DType::str ? encode_strings(blob.data) : Bytes());
+    const ByteView bytes = content(rows.size());
+    data_bytes = aligned(data_bytes);
+    rows.push_back({blob.name, blob.root, blob.data.dtype, blob.data.dims, static_cast<int64_t>(data_bytes),
                     static_cast<int64_t>(bytes.size()), checksum_text(bytes)});
-    data.raw(bytes);
+    data_bytes += bytes.size();
   }
   std::vector<Section> sections;
   const ByteView graph = view_of(image.graph), report = view_of(image.report);
@@ -84,27 +91,34 @@ Result<Bytes> write_engine(const Image& image) {
   sections.push_back({"blobs", to_bytes(rows)});
   for (const Plan& plan : image.plans) sections.push_back({"plan:" + plan.target, to_bytes(plan)});
   sections.push_back({"report", Bytes(report.begin(), report.end())});
-  sections.push_back({"data", std::move(data.bytes())});
+  sections.push_back({"data", {}});
 
   ByteWriter out;
   out.raw(view_of(kMagic));
   out.fixed64(kFormatVersion);
   out.fixed64(sections.size());
-  uint64_t offset = (kHeaderBytes + sections.size() * kRowBytes + 8 + kAlign - 1) / kAlign * kAlign;
+  uint64_t end = kHeaderBytes + sections.size() * kRowBytes + 8;
   for (const Section& section : sections) {
     if (section.name.size() > kNameBytes) return fail("the target name '{}' has more than {} characters", section.name, kNameBytes - 5);
+    const bool is_data = section.name == "data";
+    const uint64_t offset = aligned(end), bytes = is_data ? data_bytes : section.bytes.size();
     Bytes name(kNameBytes);
     std::memcpy(name.data(), section.name.data(), section.name.size());
     out.raw(name);
     out.fixed64(offset);
-    out.fixed64(section.bytes.size());
-    out.fixed64(section.name == "data" ? 0 : hash_bytes(section.bytes));  // each blob has a checksum of its own
-    offset = (offset + section.bytes.size() + kAlign - 1) / kAlign * kAlign;
+    out.fixed64(bytes);
+    out.fixed64(is_data ? 0 : hash_bytes(section.bytes));  // each blob has a checksum of its own
+    end = offset + bytes;
   }
   out.fixed64(hash_bytes(out.bytes()));
+  out.bytes().reserve(end);
   for (const Section& section : sections) {
     out.align(kAlign);
     out.raw(section.bytes);
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    out.align(kAlign);
+    out.raw(content(i));
   }
   return std::move(out.bytes());
 }

@@ -1,5 +1,7 @@
 #include "ir/graph.h"
 
+#include <charconv>
+
 namespace tenon::ir {
 
 ValueId Graph::add_value(Fact fact, std::string value_name) {
@@ -100,7 +102,32 @@ Result<Facts> infer_node(Module& module, const Graph& graph, const Node& node) {
   return std::move(out);
 }
 
+namespace {
+
+/// The number of a minted symbol, "stem.number", and its stem.
+std::optional<std::pair<std::string_view, int64_t>> minted(const Dim& dim) {
+  const auto name = dim.as_symbol();
+  const size_t dot = name ? name->rfind('.') : std::string_view::npos;
+  if (dot == std::string_view::npos) return std::nullopt;
+  int64_t number = -1;
+  const auto [end, error] = std::from_chars(name->data() + dot + 1, name->data() + name->size(), number);
+  if (error != std::errc() || end != name->data() + name->size()) return std::nullopt;
+  return std::pair{name->substr(0, dot), number};
+}
+
+/// A node that mints a size keeps its name when it is inferred anew: attributes of the nodes behind it say the name.
+void keep_names(const Fact& before, Fact& now, int64_t first) {
+  if (!before.type.is_tensor() || !now.type.is_tensor() || !before.has_rank() || !now.has_rank() || before.rank() != now.rank()) return;
+  for (int64_t i = 0; i < now.rank(); ++i) {
+    const auto was = minted(before.shape()[i]), is = minted(now.shape()[i]);
+    if (was && is && is->second >= first && was->second < first && was->first == is->first) now.type.shape[i] = before.shape()[i];
+  }
+}
+
+}  // namespace
+
 Result<Facts> infer_region(Module& module, GraphId region, const Facts& in) {
+  const int64_t first = module.symbols.minted;
   Graph& graph = module[region];
   if (in.size() != graph.inputs.size()) return fail("the body '{}' takes {} inputs, got {}", graph.name, graph.inputs.size(), in.size());
   for (size_t i = 0; i < in.size(); ++i) {
@@ -110,7 +137,11 @@ Result<Facts> infer_region(Module& module, GraphId region, const Facts& in) {
   }
   for (const NodeId id : graph.order) {
     TENON_TRY(out, infer_node(module, graph, graph[id]));
-    for (size_t i = 0; i < out.size() && i < graph[id].out.size(); ++i) graph[graph[id].out[i]].fact = std::move(out[i]);
+    for (size_t i = 0; i < out.size() && i < graph[id].out.size(); ++i) {
+      Fact& fact = graph[graph[id].out[i]].fact;
+      keep_names(fact, out[i], first);
+      fact = std::move(out[i]);
+    }
   }
   Facts out;
   for (const Port& port : graph.outputs) out.push_back(graph[port.value].fact);

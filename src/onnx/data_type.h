@@ -34,11 +34,13 @@ enum DataType : int32_t {
   kFloat8E8M0 = 24,
   kUint2 = 25,
   kInt2 = 26,
+  kFloat6E2M3 = 27,
+  kFloat6E3M2 = 28,
 };
 
 /// As ONNX spells it, in lower case ("float8e4m3fn"); "undefined" for 0, "unknown" for numbers outside the list.
 std::string_view data_type_name(int32_t data_type);
-/// Bits of one element (4 for int4, 128 for complex128); 0 for strings, undefined and unknown types.
+/// Bits of one element in a file (4 for int4, 128 for complex128); 0 for strings, undefined and unknown types.
 int64_t data_type_bits(int32_t data_type);
 
 }  // namespace tenon::onnx

@@ -6,6 +6,7 @@
 #include "ops/pointwise.h"
 #include "ops/random.h"
 #include "ops/shape_of.h"
+#include "ops/text.h"
 
 namespace tenon::onnx {
 namespace {
@@ -18,6 +19,8 @@ Values passed_through(NodeImport& n, ValueId x) {
 
 /// 8-bit and narrower floats saturate unless told otherwise.
 Values cast_to(NodeImport& n, ValueId x, DType to) {
+  if (n.dtype(x) == DType::str || to == DType::str)
+    return n.dtype(x) == to ? passed_through(n, x) : Values{n.emit(ops::StringCast{.to = to}, {x})};
   const bool saturate = n.int_attr("saturate", 1) != 0 && is_float(to) && bits_of(to) <= 8;
   return {n.pointwise({x}, [&](const std::vector<Term>& t) { return Term{t[0].expr, t[0].expr->add_cast(t[0].node, to, saturate)}; })};
 }

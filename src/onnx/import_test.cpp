@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ir/verify.h"
 #include "ops/ops.h"
 
 namespace tenon::onnx {
@@ -195,6 +196,20 @@ TEST(Import, ALoopThatGrowsItsValueLosesThatDim) {
   EXPECT_FALSE(output_fact(module, 0).shape()[0].is_constant());
   EXPECT_EQ(output_fact(module, 0).shape()[1], Dim(3));
   EXPECT_EQ(output_fact(module, 1).shape()[0], Dim(5)) << "the condition never changes: as many steps as trips";
+}
+
+TEST(Import, ARankThatOnlyARunTellsHasABranchForEach) {
+  ValueView x = value("x", {});
+  x.type.has_shape = false;
+  // Any rank from 1 on; one rank alone; a size of the branch in an attribute.
+  for (const std::string_view op : {"Flatten", "Hardmax", "DepthToSpace", "GlobalAveragePool"}) {
+    Model model = model_of({.nodes = {node(op, {"x"}, {"y"}), node("Relu", {"y"}, {"z"})}, .inputs = {x}, .outputs = {untyped("z")}});
+    if (op == "DepthToSpace") model.graph.nodes[0].attributes = {int_attr("blocksize", 2)};
+    const Module module = import_ok(model);
+    EXPECT_EQ(output_fact(module).dtype(), DType::f32) << op;
+    const auto verified = ir::verify(module);
+    EXPECT_TRUE(verified.ok()) << op << ": " << verified.error().message();
+  }
 }
 
 TEST(Import, FunctionsAreInlinedWithTheirAttributes) {

@@ -8,6 +8,7 @@
 namespace tenon::onnx {
 namespace {
 
+constexpr int kMostRankBranches = 2;             // inputs of one node: the branches of each stand within those of the one before
 constexpr int64_t kMaxInlinedNodes = 2'000'000;  // calls of calls grow exponentially: a small file must not fill the memory
 
 std::string_view shown_domain(std::string_view domain) { return domain.empty() ? "ai.onnx" : domain; }
@@ -174,9 +175,7 @@ void Importer::import_node(Scope& scope, const NodeView& node, size_t index) {
       return failed("Tenon has this operator only from a newer opset on", "raise the model's opset with onnx.version_converter");
     if (!function_of_op) return failed("Tenon has no such operator", "register a plugin for it or add a model-local function of this name");
     if (reads_poison) return failed("");
-    NodeImport n(*this, scope, node, *opset, std::move(inputs), {name, std::string(node.op_type)});
-    auto imported = function_of_op(n);
-    if (n.failed()) return failed(n.error()->message());
+    auto imported = import_operator(scope, node, *opset, std::move(inputs), {name, std::string(node.op_type)}, function_of_op);
     if (!imported.ok()) return failed(imported.error().message());
     outputs = std::move(*imported);
   }
@@ -192,6 +191,20 @@ void Importer::import_node(Scope& scope, const NodeView& node, size_t index) {
     }
     scope.names[output] = outputs[i];
   }
+}
+
+Result<Values> Importer::import_operator(Scope& scope, const NodeView& node, int64_t opset, Values inputs, ir::Origin origin,
+                                         ImportFunction function) {
+  NodeImport n(*this, scope, node, opset, std::move(inputs), std::move(origin));
+  auto imported = function(n);
+  if (n.lacks_rank() && rank_branches_ < kMostRankBranches) {
+    ++rank_branches_;
+    auto branched = import_by_rank(scope, node, n, function);
+    --rank_branches_;
+    return branched;
+  }
+  if (n.failed()) return *n.error();
+  return imported;
 }
 
 ValueId Importer::poison(Scope& scope) {

@@ -57,6 +57,10 @@ class Importer {
   // Nodes and bodies (importer.cpp, import_bodies.cpp)
   void import_nodes(Scope& scope, const std::vector<NodeView>& nodes);
   void import_node(Scope& scope, const NodeView& node, size_t index);
+  Result<Values> import_operator(Scope& scope, const NodeView& node, int64_t opset, Values inputs, ir::Origin origin,
+                                 ImportFunction function);
+  /// import_ranks.cpp: what `failed` could not do without a rank, by branches.
+  Result<Values> import_by_rank(Scope& scope, const NodeView& node, const NodeImport& failed, ImportFunction function);
   Result<Values> call_function(Scope& scope, const FunctionView& function, const NodeView& node, const Values& inputs,
                                const std::string& name);
   GraphId import_body(Scope& outer, const GraphView& body, const Facts& formals, const NodeImport::Captures& captures);
@@ -83,6 +87,7 @@ class Importer {
   std::vector<Issue> issues_;
   std::set<std::string, std::less<>> reported_;
   int64_t inlined_nodes_ = 0;
+  int rank_branches_ = 0;  // around the node that is being imported
 };
 
 /// Orders nodes so that each follows what it reads, keeping the file's order where it can; indices. Error: a cycle.

@@ -110,6 +110,7 @@ const Fact& NodeImport::fact(ValueId id) const {
 int64_t NodeImport::rank(ValueId id) {
   const Fact& known = fact(id);
   if (known.has_rank()) return known.rank();
+  lacks_rank_ = lacks_rank_ || !failed();
   unsupported("the rank of an input is not known; give the model's inputs their shapes, or simplify it with onnx-simplifier");
   return 0;
 }

@@ -121,6 +121,9 @@ class NodeImport {
   }
   const std::optional<Error>& error() const { return error_; }
   bool failed() const { return error_.has_value(); }
+  /// Whether it failed because rank() was not known.
+  bool lacks_rank() const { return lacks_rank_; }
+  const ir::Origin& origin() const { return origin_; }
 
  private:
   static ValueId first(const Values& values) { return values.empty() ? ValueId::none : values[0]; }
@@ -135,6 +138,7 @@ class NodeImport {
   Values inputs_;
   ir::Origin origin_;
   std::optional<Error> error_;
+  bool lacks_rank_ = false;
 };
 
 template <class E>

@@ -35,6 +35,20 @@ Payload owned(Bytes bytes) {
   return {.bytes = view, .owner = std::move(owner)};
 }
 
+bool has_six_bits(const TensorView& tensor) { return data_type_bits(tensor.data_type) == 6; }
+
+/// 6-bit floats lie in files four in three bytes, low bits first, and in memory one in a byte.
+Payload unpacked(Payload packed, int64_t elems) {
+  Bytes out(static_cast<size_t>(elems));
+  for (size_t i = 0; i < out.size(); ++i) {
+    const size_t byte = i * 6 / 8, shift = i * 6 % 8;
+    auto bits = std::to_integer<unsigned>(packed.bytes[byte]);
+    if (shift > 2) bits |= std::to_integer<unsigned>(packed.bytes[byte + 1]) << 8;
+    out[i] = static_cast<std::byte>(bits >> shift & 63);
+  }
+  return owned(std::move(out));
+}
+
 /// The typed field that ONNX names for each element type.
 bool fits(Storage storage, int32_t type) {
   switch (storage) {
@@ -54,7 +68,7 @@ bool fits_bytes(int64_t value, int64_t bytes) {
   return value >= -span / 2 && value < span;
 }
 
-/// Varints, one per element; sub-byte types hold one full byte each.
+/// Varints, one per element; 2- and 4-bit types hold one full byte in each, 6-bit floats one element.
 Result<Payload> decode_varints(const TensorView& tensor, ByteView wire, int64_t wanted) {
   const int64_t width = std::max<int64_t>(data_type_bits(tensor.data_type) / 8, 1);
   const auto ends = std::ranges::count_if(wire, [](std::byte byte) { return (byte & std::byte{0x80}) == std::byte{0}; });
@@ -75,6 +89,7 @@ Result<Payload> decode_varints(const TensorView& tensor, ByteView wire, int64_t 
     const auto number = static_cast<int64_t>(value);
     if (is_signed ? !fits_bytes(number, width) : (width == 4 && value > UINT32_MAX))
       return wrong(tensor, "element {} does not fit {} bytes", i, width);
+    if (has_six_bits(tensor) && value > 63) return wrong(tensor, "element {} does not fit 6 bits", i);
     if (tensor.data_type == kBool) value = value != 0;
     std::memcpy(to, &value, static_cast<size_t>(width));
   }
@@ -94,7 +109,8 @@ Result<Payload> external(const TensorView& tensor, ExternalFiles* files, int64_t
   return checked(tensor, {.bytes = whole.subspan(at.offset, length), .owner = *opened}, wanted);
 }
 
-Result<Payload> payload_of(const TensorView& tensor, const std::shared_ptr<const void>& keep_alive, ExternalFiles* files) {
+/// As the file has it.
+Result<Payload> stored(const TensorView& tensor, const std::shared_ptr<const void>& keep_alive, ExternalFiles* files) {
   TENON_TRY(wanted, wanted_bytes(tensor));
   if (!fits(tensor.storage, tensor.data_type)) return wrong(tensor, "its elements are in a field for other types");
   const ByteView wire = tensor.joined.empty() ? tensor.raw : ByteView(tensor.joined);
@@ -102,7 +118,7 @@ Result<Payload> payload_of(const TensorView& tensor, const std::shared_ptr<const
     case Storage::none: return checked(tensor, {}, wanted);
     case Storage::string_data: return wrong(tensor, "it holds strings");
     case Storage::external: return external(tensor, files, wanted);
-    case Storage::int32_data:
+    case Storage::int32_data: return decode_varints(tensor, wire, has_six_bits(tensor) ? *tensor.elems() : wanted);
     case Storage::int64_data:
     case Storage::uint64_data: return decode_varints(tensor, wire, wanted);
     case Storage::raw:
@@ -111,6 +127,12 @@ Result<Payload> payload_of(const TensorView& tensor, const std::shared_ptr<const
   }
   if (tensor.joined.empty()) return checked(tensor, {.bytes = wire, .owner = keep_alive}, wanted);
   return checked(tensor, owned(tensor.joined), wanted);  // a copy: the view may go before its payload
+}
+
+Result<Payload> payload_of(const TensorView& tensor, const std::shared_ptr<const void>& keep_alive, ExternalFiles* files) {
+  TENON_TRY(out, stored(tensor, keep_alive, files));
+  if (!has_six_bits(tensor) || tensor.storage == Storage::int32_data) return std::move(out);
+  return unpacked(std::move(out), *tensor.elems());
 }
 
 }  // namespace

@@ -48,11 +48,20 @@ TEST(OnnxPayload, TypedFields) {
   EXPECT_EQ(from_int32(kBool, {3}, {0, 1, 2}), "000101");
   EXPECT_EQ(from_int32(kInt4, {3}, {0x21, 0x0f}), "210f");
   EXPECT_EQ(from_int32(kUint2, {5}, {0xe4, 0x01}), "e401");
+  EXPECT_EQ(from_int32(kFloat6E2M3, {3}, {0, 31, 63}), "001f3f");
   EXPECT_EQ(from_int32(kFloat, {0}, {}), "");
   EXPECT_EQ(elements(kUint32, {1}, [](pbf_writer& t) { t.add_uint64(11, 0xffffffff); }), "ffffffff");
   EXPECT_EQ(elements(kInt64, {1}, [](pbf_writer& t) { t.add_int64(7, -2); }), "feffffffffffffff");
   EXPECT_EQ(elements(kDouble, {}, [](pbf_writer& t) { t.add_double(10, 1); }), "000000000000f03f");
   EXPECT_EQ(elements(kComplex64, {1}, [](pbf_writer& t) { t.add_float(4, 1), t.add_float(4, 2); }), "0000803f00000040");
+}
+
+TEST(OnnxPayload, SixBitFloatsTakeAByteEach) {  // in the file a stream of bits, low bits first
+  const auto raw = [](pbf_writer& t) { t.add_bytes(9, std::string("\x81\x30\xfc\x44\x01", 5)); };
+  EXPECT_EQ(elements(kFloat6E3M2, {6}, raw), "0102033f0405");
+  EXPECT_EQ(elements(kFloat6E3M2, {2, 3}, raw), "0102033f0405");
+  EXPECT_TRUE(has(elements(kFloat6E3M2, {7}, raw), "has 5 bytes, its dims want 6"));
+  EXPECT_TRUE(has(from_int32(kFloat6E3M2, {1}, {64}), "element 0 does not fit 6 bits"));
 }
 
 TEST(OnnxPayload, PiecesOfOneField) {

@@ -86,7 +86,9 @@ TEST(OnnxDataType, NamesAndBits) {
   EXPECT_EQ(data_type_name(kFloat), "float");
   EXPECT_EQ(data_type_name(kFloat4E2M1), "float4e2m1");
   EXPECT_EQ(data_type_name(-1), "unknown");
-  EXPECT_EQ(data_type_name(27), "unknown");
+  EXPECT_EQ(data_type_name(29), "unknown");
+  EXPECT_EQ(data_type_name(kFloat6E3M2), "float6e3m2");
+  EXPECT_EQ(data_type_bits(kFloat6E3M2), 6);
   EXPECT_EQ(data_type_bits(kUint2), 2);
   EXPECT_EQ(data_type_bits(kComplex128), 128);
   EXPECT_EQ(data_type_bits(kString), 0);

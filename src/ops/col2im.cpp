@@ -20,6 +20,7 @@ Result<Facts> infer(const Col2Im&, std::span<const Fact> in, InferCtx& ctx) {
 }
 
 Result<void> eval(const Col2Im& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  if (is_complex(in[0].tensor.dtype)) return eval_parts(op, op, in, out);
   TENON_TRY(dims, known_dims(op, in));
   TENON_TRY(x, convert(in[0].tensor, DType::f64));
   const Dims image = ints_of(in[1].tensor), block = ints_of(in[2].tensor);

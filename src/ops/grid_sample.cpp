@@ -90,9 +90,27 @@ double sample(const double* plane, const std::vector<Taps>& taps, const Dims& di
   return sum;
 }
 
+/// Strings are copied, from where a sample of the positions comes; the padding is empty.
+Result<void> sample_strings(const GridSample& op, const Tensor& x, const HostValue& grid, HostValue& out) {
+  if (op.mode != GridMode::nearest) return fail("strings are not interpolated, mode must be nearest");
+  TENON_TRY(positions, Tensor::allocate(DType::f64, x.dims));
+  for (int64_t i = 0; i < x.elems(); ++i) positions.as<double>()[static_cast<size_t>(i)] = static_cast<double>(i + 1);
+  HostValue from;
+  TENON_OK(eval(op, std::vector<HostValue>{HostValue(positions), grid}, std::span(&from, 1)));
+  TENON_OK(prepare_output(out, x.dtype, from.tensor.dims));
+  for (int64_t i = 0; i < from.tensor.elems(); ++i) {
+    const auto at = static_cast<int64_t>(element_as_double(from.tensor, i));
+    if (at > 0) copy_elems(x, at - 1, out.tensor, i, 1);
+    if (at == 0) out.tensor.as<std::string>()[static_cast<size_t>(i)].clear();
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> eval(const GridSample& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  if (is_complex(in[0].tensor.dtype)) return eval_parts(op, op, in, out);
+  if (in[0].tensor.dtype == DType::str) return sample_strings(op, in[0].tensor, in[1], out[0]);
   TENON_TRY(dims, known_dims(op, in));
   TENON_TRY(x, convert(in[0].tensor, DType::f64));
   TENON_TRY(grid, convert(in[1].tensor, DType::f64));
@@ -119,6 +137,7 @@ Result<void> eval(const GridSample& op, std::span<const HostValue> in, std::span
 Result<engine::Problem> problem(const GridSample& op, std::span<const Fact> in, std::span<const Fact> out) {
   const Fact &x = in[0], &grid = in[1];
   if (!x.has_rank() || !grid.has_rank()) return fail(ErrorKind::unsupported, "the rank is not known");
+  if (x.dtype() == DType::str || is_complex(x.dtype())) return fail(ErrorKind::unsupported, "no real numbers");
   if (!(x.shape()[0] == grid.shape()[0]) || !(grid.shape()[grid.rank() - 1] == Dim(x.rank() - 2)))
     return fail(ErrorKind::unsupported, "whether x and grid fit is not known");
   const std::vector<Dim>&from = x.shape().dims(), &to = out[0].shape().dims();

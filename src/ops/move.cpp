@@ -46,6 +46,26 @@ void clear(Tensor& tensor) {
   }
 }
 
+std::complex<double> element_as_complex(const Tensor& tensor, int64_t i) {
+  const auto at = static_cast<size_t>(i);
+  if (tensor.dtype == DType::c64) return tensor.as<std::complex<float>>()[at];
+  return tensor.as<std::complex<double>>()[at];
+}
+
+Result<Tensor> part_of(const Tensor& tensor, int part) {
+  TENON_TRY(out, Tensor::allocate(tensor.dtype == DType::c64 ? DType::f32 : DType::f64, tensor.dims));
+  const auto size = static_cast<size_t>(bits_of(out.dtype) / 8);
+  for (size_t i = 0; i < static_cast<size_t>(tensor.elems()); ++i)
+    std::memcpy(out.data + i * size, tensor.data + (2 * i + static_cast<size_t>(part)) * size, size);
+  return std::move(out);
+}
+
+void set_part(Tensor& to, int part, const Tensor& from) {
+  const auto size = static_cast<size_t>(bits_of(from.dtype) / 8);
+  for (size_t i = 0; i < static_cast<size_t>(from.elems()); ++i)
+    std::memcpy(to.data + (2 * i + static_cast<size_t>(part)) * size, from.data + i * size, size);
+}
+
 void Odometer::next() {
   --left_;
   for (size_t d = at_.size(); d-- > 0;) {

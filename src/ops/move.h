@@ -1,6 +1,8 @@
 // Moving elements without looking at them: what copies, gathers and scatters of any element type share, strings and sub-byte types
 // included; and the dims of an output once its inputs exist.
 #pragma once
+#include <complex>
+
 #include "tensor/op.h"
 
 namespace tenon::ops {
@@ -13,6 +15,12 @@ inline void copy_all(const Tensor& from, Tensor& to) { copy_elems(from, 0, to, 0
 void fill_elems(const Tensor& from, int64_t i, Tensor& to, int64_t j, int64_t count);
 /// All bytes zero; strings empty.
 void clear(Tensor& tensor);
+
+/// An element of c64 or c128.
+std::complex<double> element_as_complex(const Tensor& tensor, int64_t i);
+/// The real (0) or imaginary (1) parts of complex numbers as floats of the same precision, and the other way round: to.part = from.
+Result<Tensor> part_of(const Tensor& tensor, int part);
+void set_part(Tensor& to, int part, const Tensor& from);
 
 /// Walks all coordinates of `dims`, last fastest: for (Odometer at(dims); at.inside(); at.next()).
 class Odometer {
@@ -48,6 +56,21 @@ Result<Dims> known_dims(const T& op, std::span<const HostValue> in, size_t outpu
   if (i >= facts.size()) return fail("there is no output {}", i);
   if (auto dims = facts[i].shape().has_rank() ? facts[i].shape().constant() : std::nullopt) return *dims;
   return fail("the shape {} is not known from the inputs", to_string(facts[i].shape()));
+}
+
+/// eval() of an operator that is linear in its first input, for complex numbers: each part by itself.
+template <class T>
+Result<void> eval_parts(const T& real, const T& imaginary, std::span<const HostValue> in, std::span<HostValue> out) {
+  std::vector<HostValue> part_in(in.begin(), in.end());
+  for (int part = 0; part < 2; ++part) {
+    TENON_TRY(x, part_of(in[0].tensor, part));
+    part_in[0] = HostValue(std::move(x));
+    HostValue y;
+    TENON_OK(eval(part == 0 ? real : imaginary, part_in, std::span(&y, 1)));
+    TENON_OK(prepare_output(out[0], in[0].tensor.dtype, y.tensor.dims));
+    set_part(out[0].tensor, part, y.tensor);
+  }
+  return {};
 }
 
 }  // namespace tenon::ops

@@ -7,6 +7,7 @@ namespace {
 
 bool is_zero(const Tensor& x, int64_t i) {
   if (x.dtype == DType::str) return x.as<std::string>()[static_cast<size_t>(i)].empty();
+  if (is_complex(x.dtype)) return element_as_complex(x, i) == 0.0;
   return is_float(x.dtype) ? element_as_double(x, i) == 0 : element_as_int(x, i) == 0;
 }
 
@@ -19,7 +20,6 @@ Result<Facts> infer(const NonZero&, std::span<const Fact> in, InferCtx& ctx) {
 
 Result<void> eval(const NonZero&, std::span<const HostValue> in, std::span<HostValue> out) {
   const Tensor& x = in[0].tensor;
-  if (is_complex(x.dtype)) return fail("complex numbers are not supported");
   std::vector<int64_t> found;
   for (int64_t i = 0; i < x.elems(); ++i)
     if (!is_zero(x, i)) found.push_back(i);

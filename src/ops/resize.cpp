@@ -73,12 +73,11 @@ Result<Facts> infer(const Resize& op, std::span<const Fact> in, InferCtx& ctx) {
   return Facts{Fact(x.dtype(), std::move(shape))};
 }
 
-Result<engine::Problem> problem(const Resize& op, std::span<const Fact> in, std::span<const Fact> out) {
+Result<engine::ResizeProblem> resize_problem(const Resize& op, std::span<const Fact> in, const Fact& out) {
   const Fact& x = in[0];
-  if (!x.has_rank() || !out[0].has_rank()) return fail(ErrorKind::unsupported, "the rank is not known");
-  if (x.dtype() == DType::str) return fail(ErrorKind::unsupported, "strings");
+  if (!x.has_rank() || !out.has_rank()) return fail(ErrorKind::unsupported, "the rank is not known");
   const auto rank = static_cast<size_t>(x.rank());
-  engine::ResizeProblem p{.type = x.dtype(), .in = x.shape(), .out = out[0].shape(), .scales = std::vector<double>(rank, 1)};
+  engine::ResizeProblem p{.type = x.dtype(), .in = x.shape(), .out = out.shape(), .scales = std::vector<double>(rank, 1)};
   p.by_sizes = given(in, 3);
   p.mode = op.mode;
   p.coordinate_transform = op.coordinate_transform;
@@ -120,6 +119,13 @@ Result<engine::Problem> problem(const Resize& op, std::span<const Fact> in, std:
   }
   if (keeps_aspect)
     for (const size_t axis : chosen) p.scales[axis] = common;
+  return p;
+}
+
+Result<engine::Problem> problem(const Resize& op, std::span<const Fact> in, std::span<const Fact> out) {
+  const DType type = in[0].dtype();
+  if (type == DType::str || is_complex(type)) return fail(ErrorKind::unsupported, "no real numbers");
+  TENON_TRY(p, resize_problem(op, in, out[0]));
   return engine::Problem(std::move(p));
 }
 

@@ -155,10 +155,15 @@ void interpolate(const Tensor& from, Tensor& to, int64_t axis, const std::vector
 }  // namespace
 
 Result<void> eval(const Resize& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  if (is_complex(in[0].tensor.dtype)) {
+    Resize imaginary = op;
+    imaginary.extrapolation_value = 0;
+    return eval_parts(op, imaginary, in, out);
+  }
   TENON_TRY(dims, known_dims(op, in));
-  const Facts facts = facts_of(in), result = {Fact(facts[0].dtype(), Shape::of(dims))};
-  TENON_TRY(made, problem(op, facts, result));
-  return resize(*made.as<ResizeProblem>(), in[0].tensor, out[0]);
+  const Facts facts = facts_of(in);
+  TENON_TRY(made, resize_problem(op, facts, Fact(facts[0].dtype(), Shape::of(dims))));
+  return resize(made, in[0].tensor, out[0]);
 }
 
 Result<void> resize(const ResizeProblem& op, const Tensor& x, HostValue& out) {
@@ -203,6 +208,7 @@ Result<void> resize(const ResizeProblem& op, const Tensor& x, HostValue& out) {
     }
     return {};
   }
+  if (x.dtype == DType::str) return fail("strings are not interpolated, mode must be nearest");
   const DType wide = x.dtype == DType::f64 ? DType::f64 : DType::f32;
   TENON_TRY(current, convert(x, wide));
   for (size_t d = axes.size(); d-- > 0;) {

@@ -34,7 +34,8 @@ struct Resize {
 Result<Facts> infer(const Resize& op, std::span<const Fact> in, InferCtx& ctx);
 Result<engine::Problem> problem(const Resize& op, std::span<const Fact> in, std::span<const Fact> out);
 Result<void> eval(const Resize& op, std::span<const HostValue> in, std::span<HostValue> out);
-/// What both come to, once every size is a number.
+/// What both come to: with sizes that may be symbols, and once every size is a number.
+Result<engine::ResizeProblem> resize_problem(const Resize& op, std::span<const Fact> in, const Fact& out);
 Result<void> resize(const engine::ResizeProblem& p, const Tensor& x, HostValue& out);
 
 }  // namespace tenon::ops

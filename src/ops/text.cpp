@@ -1,9 +1,12 @@
 #include "ops/text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <regex>
 
 #include "ops/move.h"
+#include "tensor/convert.h"
 
 namespace tenon::ops {
 namespace {
@@ -70,8 +73,67 @@ std::vector<std::string> pieces_of(const StringSplit& op, const std::string& tex
   return pieces;
 }
 
+/// The shortest text that reads back as the number, spelled as NumPy does, which the standard's cases have.
+template <class T>
+std::string text_of(T number) {
+  if (std::isnan(number)) return "nan";
+  if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
+  const T size = std::fabs(number);
+  const bool plain = size == 0 || (size >= T(1e-4) && size < T(1e16));
+  char text[64];
+  const auto end = std::to_chars(text, std::end(text), number, plain ? std::chars_format::fixed : std::chars_format::scientific).ptr;
+  std::string out(text, end);
+  if (plain && out.find('.') == std::string::npos) out += ".0";
+  return out;
+}
+std::string text_of(const Tensor& x, int64_t i) {
+  if (x.dtype == DType::boolean) return element_as_int(x, i) ? "True" : "False";
+  if (x.dtype == DType::u64) return strf("{}", x.as<uint64_t>()[static_cast<size_t>(i)]);
+  if (x.dtype == DType::f64) return text_of(x.as<double>()[static_cast<size_t>(i)]);
+  return is_float(x.dtype) ? text_of(static_cast<float>(element_as_double(x, i))) : strf("{}", element_as_int(x, i));
+}
+
+/// All of a text as a number; nothing if it is none.
+template <class T>
+std::optional<T> read_number(std::string_view text) {
+  T out{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return out;
+}
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpaces = " \t\n\v\f\r";
+  const size_t first = text.find_first_not_of(kSpaces);
+  if (first == std::string_view::npos) return {};
+  text = text.substr(first, text.find_last_not_of(kSpaces) + 1 - first);
+  return text.size() > 1 && text[0] == '+' && text[1] != '-' ? text.substr(1) : text;
+}
+
+/// In 64 bits, the widest of its kind: an integer if the text is one and integers are wanted.
+Result<Tensor> number_of(const std::string& text, DType to) {
+  const std::string_view number = trimmed(text);
+  if (!is_float(to)) {
+    if (const auto whole = read_number<int64_t>(number)) return make_tensor<int64_t>(DType::i64, {}, std::span(&*whole, 1));
+    if (const auto whole = read_number<uint64_t>(number)) return make_tensor<uint64_t>(DType::u64, {}, std::span(&*whole, 1));
+    const std::string word = lower(text);
+    if (to == DType::boolean && (word == "true" || word == "false")) return scalar_tensor(DType::i64, word == "true" ? 1 : 0);
+  }
+  if (to != DType::f64) {  // one rounding, of the text
+    if (const auto real = read_number<float>(number)) return scalar_tensor(DType::f32, static_cast<double>(*real));
+  }
+  if (const auto real = read_number<double>(number)) return scalar_tensor(DType::f64, *real);
+  return fail("'{}' is no number that {} has", text, to_string(to));
+}
+
 }  // namespace
 
+Result<Facts> infer(const StringCast& op, std::span<const Fact> in, InferCtx&) {
+  const DType from = in[0].dtype();
+  if (from != DType::none && (from == DType::str) == (op.to == DType::str))
+    return fail("from {} to {}: one of the two must be str", to_string(from), to_string(op.to));
+  if (op.to == DType::none || is_complex(op.to) || is_complex(from)) return fail("strings become real numbers, and real numbers strings");
+  return Facts{Fact(op.to, in[0].shape())};
+}
 Result<Facts> infer(const StringConcat&, std::span<const Fact> in, InferCtx&) {
   TENON_TRY(shape, broadcast_shapes(in[0].shape(), in[1].shape()));
   return Facts{Fact(DType::str, shape)};
@@ -95,6 +157,21 @@ Result<Facts> infer(const StringSplit&, std::span<const Fact> in, InferCtx& ctx)
 }
 Result<Facts> infer(const RegexFullMatch&, std::span<const Fact> in, InferCtx&) { return Facts{Fact(DType::boolean, in[0].shape())}; }
 
+Result<void> eval(const StringCast& op, std::span<const HostValue> in, std::span<HostValue> out) {
+  const Tensor& x = in[0].tensor;
+  if ((x.dtype == DType::str) == (op.to == DType::str) || is_complex(x.dtype) || is_complex(op.to))
+    return fail("from {} to {}", to_string(x.dtype), to_string(op.to));
+  TENON_OK(prepare_output(out[0], op.to, x.dims));
+  for (int64_t i = 0; i < x.elems(); ++i) {
+    if (op.to == DType::str) {
+      out[0].tensor.as<std::string>()[static_cast<size_t>(i)] = text_of(x, i);
+      continue;
+    }
+    TENON_TRY(number, number_of(x.as<std::string>()[static_cast<size_t>(i)], op.to));
+    convert_elems(number.dtype, number.data, 0, op.to, out[0].tensor.data, i, 1, Narrow::saturate);
+  }
+  return {};
+}
 Result<void> eval(const StringConcat&, std::span<const HostValue> in, std::span<HostValue> out) {
   return broadcast(in, DType::str, out[0],
                    [&](const std::string& a, const std::string& b, size_t i) { out[0].tensor.as<std::string>()[i] = a + b; });
@@ -158,6 +235,7 @@ Result<void> eval(const RegexFullMatch& op, std::span<const HostValue> in, std::
   return {};
 }
 
+template OpRow make_row<StringCast>();
 template OpRow make_row<StringConcat>();
 template OpRow make_row<StringEqual>();
 template OpRow make_row<StringNormalizer>();

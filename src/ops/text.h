@@ -7,6 +7,15 @@ namespace tenon::ops {
 enum class CaseChange : uint8_t { none, lower, upper };
 constexpr auto enum_names(CaseChange) { return std::array<std::string_view, 3>{"none", "lower", "upper"}; }
 
+/// Strings to numbers, or real numbers to strings (ONNX Cast).
+struct StringCast {
+  DType to = DType::str;
+  static constexpr std::string_view kName = "StringCast";
+  static constexpr auto kFields = Fields{Field{1, "to", &StringCast::to}};
+};
+Result<Facts> infer(const StringCast& op, std::span<const Fact> in, InferCtx& ctx);
+Result<void> eval(const StringCast& op, std::span<const HostValue> in, std::span<HostValue> out);
+
 /// Element by element, broadcast.
 struct StringConcat {
   static constexpr std::string_view kName = "StringConcat";

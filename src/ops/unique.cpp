@@ -28,26 +28,34 @@ Result<Facts> infer(const Unique& op, std::span<const Fact> in, InferCtx& ctx) {
 
 namespace {
 
-/// Three-way order of two elements; NaN after all numbers and equal to itself.
+/// NaN after all numbers and equal to itself.
+int compare(double u, double v) {
+  if (std::isnan(u) || std::isnan(v)) return static_cast<int>(std::isnan(u)) - static_cast<int>(std::isnan(v));
+  return u < v ? -1 : u > v;
+}
+
+/// Three-way order of two elements; of complex numbers by the real part first.
 int compare(const Tensor& x, int64_t a, int64_t b) {
   if (x.dtype == DType::str) {
     const auto values = x.as<std::string>();
     return values[static_cast<size_t>(a)].compare(values[static_cast<size_t>(b)]);
   }
+  if (is_complex(x.dtype)) {
+    const std::complex<double> u = element_as_complex(x, a), v = element_as_complex(x, b);
+    const int order = compare(u.real(), v.real());
+    return order ? order : compare(u.imag(), v.imag());
+  }
   if (!is_float(x.dtype)) {
     const int64_t u = element_as_int(x, a), v = element_as_int(x, b);
     return u < v ? -1 : u > v;
   }
-  const double u = element_as_double(x, a), v = element_as_double(x, b);
-  if (std::isnan(u) || std::isnan(v)) return static_cast<int>(std::isnan(u)) - static_cast<int>(std::isnan(v));
-  return u < v ? -1 : u > v;
+  return compare(element_as_double(x, a), element_as_double(x, b));
 }
 
 }  // namespace
 
 Result<void> eval(const Unique& op, std::span<const HostValue> in, std::span<HostValue> out) {
   const Tensor& x = in[0].tensor;
-  if (is_complex(x.dtype)) return fail("complex numbers are not supported");
   const Dims dims = op.axis ? x.dims : Dims{x.elems()};
   TENON_TRY(axis, normalize_axis(op.axis.value_or(0), static_cast<int64_t>(dims.size())));
   const int64_t size = dims[static_cast<size_t>(axis)], outer = elems_before(dims, axis), inner = elems_after(dims, axis);

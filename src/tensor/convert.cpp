@@ -58,13 +58,19 @@ void load_packed(DType type, const std::byte* data, int64_t first, int64_t n, La
 
 const std::array<float, 256>& decode_table(DType type) {
   static const auto tables = [] {
-    std::array<std::array<float, 256>, 5> out{};
-    const DType types[] = {DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz, DType::f8e8m0};
-    for (size_t t = 0; t < 5; ++t)
+    std::array<std::array<float, 256>, 7> out{};
+    const DType types[] = {DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz,
+                           DType::f8e8m0,   DType::f6e2m3,     DType::f6e3m2};
+    for (size_t t = 0; t < out.size(); ++t)
       for (int code = 0; code < 256; ++code) out[t][static_cast<size_t>(code)] = small_float_to_float(types[t], static_cast<uint8_t>(code));
     return out;
   }();
-  return tables[type == DType::f8e8m0 ? 4 : static_cast<size_t>(type) - static_cast<size_t>(DType::f8e4m3fn)];
+  switch (type) {
+    case DType::f8e8m0: return tables[4];
+    case DType::f6e2m3: return tables[5];
+    case DType::f6e3m2: return tables[6];
+    default: return tables[static_cast<size_t>(type) - static_cast<size_t>(DType::f8e4m3fn)];
+  }
 }
 
 template <class Lane>
@@ -97,7 +103,9 @@ void load(DType type, const std::byte* data, int64_t first, int64_t n, Lane* lan
     case DType::f8e4m3fnuz:
     case DType::f8e5m2:
     case DType::f8e5m2fnuz:
-    case DType::f8e8m0: {
+    case DType::f8e8m0:
+    case DType::f6e2m3:
+    case DType::f6e3m2: {
       const auto& table = decode_table(type);
       const uint8_t* from = at<uint8_t>(data, first);
       for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<Lane>(table[from[i]]);
@@ -225,7 +233,9 @@ void save(DType type, const Lane* lanes, int64_t n, Narrow narrow, std::byte* da
     case DType::f8e4m3fnuz:
     case DType::f8e5m2:
     case DType::f8e5m2fnuz:
-    case DType::f8e8m0: {
+    case DType::f8e8m0:
+    case DType::f6e2m3:
+    case DType::f6e3m2: {
       uint8_t* to = at<uint8_t>(data, first);
       for (int64_t i = 0; i < n; ++i) to[i] = float_to_small_float(type, float_of(lanes[i]), narrow == Narrow::saturate);
       return;

@@ -32,7 +32,9 @@ int bits_of(DType type) {
     case DType::f8e4m3fnuz:
     case DType::f8e5m2:
     case DType::f8e5m2fnuz:
-    case DType::f8e8m0: return 8;
+    case DType::f8e8m0:
+    case DType::f6e2m3:
+    case DType::f6e3m2: return 8;
     case DType::u16:
     case DType::i16:
     case DType::f16:
@@ -65,6 +67,8 @@ bool is_float(DType type) {
     case DType::f8e5m2:
     case DType::f8e5m2fnuz:
     case DType::f8e8m0:
+    case DType::f6e2m3:
+    case DType::f6e3m2:
     case DType::f4e2m1: return true;
     default: return false;
   }

@@ -7,7 +7,7 @@
 namespace tenon {
 namespace {
 
-// OCP 8-bit and 4-bit floats (onnx.ai "Float stored in 8 bits", "Float stored in 4 bits").
+// OCP floats of 8, 6 and 4 bits (onnx.ai "Float stored in 8 bits", "Float stored in 4 bits"; OCP Microscaling Formats, section 5.3).
 struct Format {
   int bits, mantissa, bias;
   float largest;
@@ -21,6 +21,8 @@ constexpr Format format_of(DType type) {
     case DType::f8e4m3fnuz: return {8, 3, 8, 240, 0x7f, 0x80, -1, false};
     case DType::f8e5m2: return {8, 2, 15, 57344, 0x7b, 0x7e, 0x7c, true};
     case DType::f8e5m2fnuz: return {8, 2, 16, 57344, 0x7f, 0x80, -1, false};
+    case DType::f6e2m3: return {6, 3, 1, 7.5, 0x1f, -1, -1, true};
+    case DType::f6e3m2: return {6, 2, 3, 28, 0x1f, -1, -1, true};
     default: return {4, 1, 1, 6, 7, -1, -1, true};  // f4e2m1
   }
 }
@@ -65,7 +67,7 @@ uint8_t float_to_small_float(DType type, float value, bool saturate) {
   const int top = 1 << (format.bits - 1);
   const int sign = std::signbit(value) ? top : 0;
   const auto nan = static_cast<uint8_t>(format.nan == top ? top : format.nan | sign);
-  if (std::isnan(value)) return format.nan < 0 ? static_cast<uint8_t>(top) : nan;  // f4e2m1 has none: ONNX's reference gives -0
+  if (std::isnan(value)) return format.nan < 0 ? static_cast<uint8_t>(top) : nan;  // 4 and 6 bits have none: ONNX's reference gives -0
   const float size = std::fabs(value);
   int code = 0;
   bool over = std::isinf(value);

@@ -109,6 +109,15 @@ def with_type(schema: defs.OpSchema, case: Case, parameter: str, number: int) ->
     return (model, inputs) if found else None
 
 
+def by_fit(cases: list[Case], number: int) -> list[Case]:
+    """Those that fit the type first: strings are copied, not interpolated."""
+
+    def interpolates(case: Case) -> bool:
+        return not any(attribute.name == "mode" and attribute.s == b"nearest" for attribute in case[0].graph.node[0].attribute)
+
+    return sorted(cases, key=interpolates) if number == TensorProto.STRING else cases
+
+
 def write(folder: Path, case: Case) -> bool:
     """Writes the case in the standard's layout; whether the reference computes it."""
     model, inputs = case
@@ -168,7 +177,7 @@ def main() -> int:
                     if number is None:
                         continue
                     count = 0
-                    for case in cases.get(op, []):
+                    for case in by_fit(cases.get(op, []), number):
                         try:
                             variant = with_type(schema, case, constraint.type_param_str, number)
                         except Exception:

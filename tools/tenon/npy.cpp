@@ -108,6 +108,8 @@ Result<Tensor> numpy_form(const Tensor& in) {
     case DType::f8e5m2:
     case DType::f8e5m2fnuz:
     case DType::f4e2m1:
+    case DType::f6e2m3:
+    case DType::f6e3m2:
     case DType::f8e8m0: return convert(in, DType::f32);
     case DType::str:
     case DType::none: return bad("strings are not written, use .pb");

@@ -6,12 +6,14 @@
 // -DTENON_EMULATOR.
 #pragma once
 #include <math.h>
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,9 +50,12 @@ struct Size3 {
 
 enum class State { ready, at_block, at_warp, done };
 
+constexpr size_t kStackBytes = 256 << 10;
+
 struct Fiber {
-  ucontext_t context;
-  std::vector<char> stack;
+  ucontext_t start;
+  jmp_buf at;  // where it goes on: swapcontext would be a system call each time
+  bool begun = false;
   Size3 index;
   State state = State::ready;
   bool waited = false;
@@ -60,7 +65,7 @@ struct Fiber {
 struct Block {
   std::vector<Fiber> fibers;
   std::vector<uint64_t> lanes[2];  // what the threads of a warp show each other, this time and the next
-  ucontext_t scheduler;
+  jmp_buf scheduler;
   Fiber* running = nullptr;
   Size3 index, size, grid;
   std::string error;
@@ -73,15 +78,18 @@ inline Fiber& fiber() { return *g_block->running; }
 
 inline void meet(State where) {
   fiber().state = where;
-  Fiber& self = fiber();
-  swapcontext(&self.context, &block().scheduler);
+  if (!_setjmp(fiber().at)) _longjmp(block().scheduler, 1);
 }
 
 /// Runs a thread until it meets others, waits for the kernel ahead, or ends. What may change is within its reach once it has waited.
 inline void resume(Block& b, Fiber& f) {
   b.running = &f;
   open_memory(f.waited);
-  swapcontext(&b.scheduler, &f.context);
+  if (!_setjmp(b.scheduler)) {
+    if (f.begun) _longjmp(f.at, 1);
+    f.begun = true;
+    setcontext(&f.start);
+  }
   if (g_fault[0]) b.error = g_fault;
 }
 
@@ -89,6 +97,25 @@ inline void enter() {
   block().body();
   if (!fiber().waited) block().error = "a thread leaves without wait()";
   fiber().state = State::done;
+  _longjmp(block().scheduler, 1);
+}
+
+/// Stacks stay for the launches that follow: `number` tells those apart that are in use at once.
+inline char* stack(size_t number) {
+  static std::vector<std::unique_ptr<char[]>> stacks;
+  while (stacks.size() <= number) stacks.emplace_back(new char[kStackBytes]);
+  return stacks[number].get();
+}
+
+inline void begin(Fiber& f, size_t number) {
+  f.state = State::ready;
+  f.begun = f.waited = false;
+  f.shuffles = 0;
+  getcontext(&f.start);
+  f.start.uc_stack.ss_sp = stack(number);
+  f.start.uc_stack.ss_size = kStackBytes;
+  f.start.uc_link = nullptr;
+  makecontext(&f.start, enter, 0);
 }
 
 /// Lets those who have all met go on. False: nobody can.
@@ -112,17 +139,9 @@ inline void run_block() {
   std::memset(__start_tenon_shared, 0xff, static_cast<size_t>(__stop_tenon_shared - __start_tenon_shared));
   for (size_t i = 0; i < b.fibers.size(); ++i) {
     Fiber& f = b.fibers[i];
-    f.state = State::ready;
-    f.waited = false;
-    f.shuffles = 0;
+    begin(f, i);
     f.index = {static_cast<unsigned>(i) % b.size.x, static_cast<unsigned>(i) / b.size.x % b.size.y,
                static_cast<unsigned>(i) / (b.size.x * b.size.y)};
-    getcontext(&f.context);
-    f.stack.resize(64 << 10);
-    f.context.uc_stack.ss_sp = f.stack.data();
-    f.context.uc_stack.ss_size = f.stack.size();
-    f.context.uc_link = &b.scheduler;
-    makecontext(&f.context, enter, 0);
   }
   while (b.error.empty()) {
     bool moved = false, left = false;

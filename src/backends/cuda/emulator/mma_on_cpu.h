@@ -46,23 +46,21 @@ inline void land(const std::vector<Copy>& group) {
   }
 }
 
-inline void begin_fibers(Block& b) {
+inline void begin_fibers(Block& b, size_t first) {
   for (size_t i = 0; i < b.fibers.size(); ++i) {
-    Fiber& f = b.fibers[i];
-    f.index = {static_cast<unsigned>(i), 0, 0};
-    getcontext(&f.context);
-    f.stack.resize(256 << 10);
-    f.context.uc_stack.ss_sp = f.stack.data();
-    f.context.uc_stack.ss_size = f.stack.size();
-    f.context.uc_link = &b.scheduler;
-    makecontext(&f.context, enter, 0);
+    begin(b.fibers[i], first + i);
+    b.fibers[i].index = {static_cast<unsigned>(i), 0, 0};
   }
 }
 
 inline std::string run_cluster(Cluster& c) {
   g_cluster = &c;
   std::memset(__start_tenon_shared, 0xff, static_cast<size_t>(__stop_tenon_shared - __start_tenon_shared));
-  for (Block& b : c.blocks) begin_fibers(b);
+  size_t fibers = 0;
+  for (Block& b : c.blocks) {
+    begin_fibers(b, fibers);
+    fibers += b.fibers.size();
+  }
   for (;;) {
     bool moved = false, left = false;
     for (Block& b : c.blocks) {
