@@ -21,58 +21,92 @@ using ir::Rewriter;
 using ir::ValueId;
 using ir::Values;
 
-/// A value as part of a tensor: element [i...] at offset + sum of i · strides.
+/// One step along a dim, or a part of a dim.
+struct Factor {
+  Dim size, stride;
+};
+/// A value as part of a tensor: element [i...] at offset + what its dims say. A dim is a list of factors, the outermost first: one where it
+/// has a stride, none where it is 1, several where it joins dims that lie apart.
 struct Strided {
-  std::vector<Dim> dims, strides;
+  std::vector<Dim> dims;
+  std::vector<std::vector<Factor>> factors;
   Dim offset;
+
+  std::optional<Dim> stride(size_t axis) const {
+    if (factors[axis].size() > 1) return std::nullopt;
+    return factors[axis].empty() ? Dim(0) : factors[axis][0].stride;
+  }
 };
 
 Strided dense(const Shape& shape) {
-  Strided out{.dims = shape.dims(), .strides = shape.dims(), .offset = 0};
+  Strided out{.dims = shape.dims(), .factors = {}, .offset = 0};
+  out.factors.resize(out.dims.size());
   Dim step = 1;
-  for (size_t i = out.dims.size(); i-- > 0; step = step * out.dims[i]) out.strides[i] = step;
+  for (size_t i = out.dims.size(); i-- > 0; step = step * out.dims[i])
+    if (!(out.dims[i] == Dim(1))) out.factors[i] = {{out.dims[i], step}};
   return out;
 }
 
-/// How many dims from `first` on multiply to `product`; 0: none do.
-size_t factors_of(const Dim& product, const std::vector<Dim>& dims, size_t first) {
+/// How many sizes from `first` on multiply to `product`; 0: none do.
+template <class Sizes>
+size_t factors_of(const Dim& product, const Sizes& sizes, size_t first) {
   Dim have(1);
-  for (size_t i = first; i < dims.size(); ++i) {
-    have = have * dims[i];
+  for (size_t i = first; i < sizes.size(); ++i) {
+    if constexpr (std::is_same_v<Sizes, std::vector<Factor>>)
+      have = have * sizes[i].size;
+    else
+      have = have * sizes[i];
     if (have == product) return i + 1 - first;
   }
   return 0;
 }
 
-/// The same elements under other dims, if strides still say where they are.
+void append(std::vector<Factor>& to, Factor factor) {
+  if (!to.empty() && to.back().stride == factor.stride * factor.size) {
+    to.back() = {to.back().size * factor.size, factor.stride};
+  } else {
+    to.push_back(std::move(factor));
+  }
+}
+
+/// The same elements under other dims, if factors still say where they are.
 std::optional<Strided> viewed(const Strided& from, const std::vector<Dim>& dims) {
-  Strided old{.dims = {}, .strides = {}, .offset = from.offset};
-  for (size_t i = 0; i < from.dims.size(); ++i)
-    if (!(from.dims[i] == Dim(1))) old.dims.push_back(from.dims[i]), old.strides.push_back(from.strides[i]);
-  std::vector<Dim> wanted;
-  for (const Dim& dim : dims)
-    if (!(dim == Dim(1))) wanted.push_back(dim);
-  std::vector<Dim> strides;
-  for (size_t i = 0, k = 0; i < old.dims.size() || k < wanted.size();) {
-    if (i == old.dims.size() || k == wanted.size()) return std::nullopt;
-    if (const size_t joined = factors_of(wanted[k], old.dims, i); joined > 0) {
-      for (size_t j = i; j + 1 < i + joined; ++j)
-        if (!(old.strides[j] == old.strides[j + 1] * old.dims[j + 1])) return std::nullopt;
-      strides.push_back(old.strides[i + joined - 1]);
-      i += joined, ++k;
-    } else if (const size_t split = factors_of(old.dims[i], wanted, k); split > 0) {
-      std::vector<Dim> steps(split, old.strides[i]);
-      for (size_t j = split; j-- > 1;) steps[j - 1] = steps[j] * wanted[k + j];
-      strides.insert(strides.end(), steps.begin(), steps.end());
-      ++i, k += split;
-    } else {
-      return std::nullopt;
+  std::vector<Factor> old;
+  for (const std::vector<Factor>& dim : from.factors) old.insert(old.end(), dim.begin(), dim.end());
+  std::vector<size_t> wanted;  // dims that are not 1
+  std::vector<Dim> sizes;
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (!(dims[i] == Dim(1))) wanted.push_back(i), sizes.push_back(dims[i]);
+  Strided out{.dims = dims, .factors = {}, .offset = from.offset};
+  out.factors.resize(dims.size());
+  size_t i = 0;
+  for (size_t k = 0; k < wanted.size(); ++k) {
+    if (i == old.size()) return std::nullopt;
+    if (const size_t split = factors_of(old[i].size, sizes, k); split > 1) {
+      Dim step = old[i++].stride;
+      for (size_t j = k + split; j-- > k; step = step * sizes[j]) out.factors[wanted[j]] = {{sizes[j], step}};
+      k += split - 1;
+      continue;
+    }
+    std::vector<Factor>& to = out.factors[wanted[k]];
+    for (Dim rest = sizes[k]; !(rest == Dim(1));) {
+      if (i == old.size()) return std::nullopt;
+      if (const size_t joined = factors_of(rest, old, i); joined > 0) {
+        for (size_t j = 0; j < joined; ++j) append(to, old[i++]);
+        rest = 1;
+      } else if (const auto left = exact_div(rest, old[i].size)) {
+        append(to, old[i++]);
+        rest = *left;
+      } else if (const auto inner = exact_div(old[i].size, rest)) {
+        append(to, {rest, old[i].stride * *inner});
+        old[i].size = *inner;
+        rest = 1;
+      } else {
+        return std::nullopt;
+      }
     }
   }
-  Strided out{.dims = dims, .strides = {}, .offset = from.offset};
-  size_t next = 0;
-  for (const Dim& dim : dims) out.strides.push_back(dim == Dim(1) ? Dim(0) : strides[next++]);
-  return out;
+  return i == old.size() ? std::optional(std::move(out)) : std::nullopt;
 }
 
 std::optional<Dims> constant_ints(const Rewriter& rw, const Node& node, size_t i) {
@@ -88,8 +122,23 @@ std::optional<Dim> moved_by(const Strided& from, size_t axis, int64_t start) {
   const auto size = from.dims[axis].constant();
   if (start != 0 && !size) return std::nullopt;
   if (start < 0) start += *size;
-  if (start < 0 || (size && start > *size)) return std::nullopt;
-  return from.offset + Dim(start) * from.strides[axis];
+  const auto stride = from.stride(axis);
+  if (start < 0 || (size && start > *size) || !stride) return std::nullopt;
+  return from.offset + Dim(start) * *stride;
+}
+
+/// From the offset on, as many elements along each dim as the shape says.
+std::optional<Strided> cut(Strided from, const Shape& shape) {
+  for (size_t i = 0; i < from.dims.size(); ++i) {
+    const Dim& size = shape.dims()[i];
+    if (size == from.dims[i]) continue;
+    const auto stride = from.stride(i);
+    if (!stride) return std::nullopt;
+    from.factors[i].clear();
+    if (!(size == Dim(1))) from.factors[i] = {{size, *stride}};
+    from.dims[i] = size;
+  }
+  return from;
 }
 
 std::optional<Strided> sliced(const Rewriter& rw, const Node& node, Strided from) {
@@ -105,8 +154,7 @@ std::optional<Strided> sliced(const Rewriter& rw, const Node& node, Strided from
     if (!offset) return std::nullopt;
     from.offset = *offset;
   }
-  from.dims = rw.fact(node.out[0]).shape().dims();
-  return from;
+  return cut(std::move(from), rw.fact(node.out[0]).shape());
 }
 
 /// What the node makes of a part of a tensor, if that is a part too.
@@ -114,8 +162,8 @@ std::optional<Strided> through(const Rewriter& rw, const Node& node, ValueId res
   const Shape& shape = rw.fact(result).shape();
   const auto axis_of = [&](int64_t axis) { return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(from.dims.size()) : axis); };
   if (const auto* transpose = node.op.as<ops::Transpose>()) {
-    Strided out{.dims = shape.dims(), .strides = {}, .offset = from.offset};
-    for (const int64_t axis : transpose->perm) out.strides.push_back(from.strides[axis_of(axis)]);
+    Strided out{.dims = shape.dims(), .factors = {}, .offset = from.offset};
+    for (const int64_t axis : transpose->perm) out.factors.push_back(from.factors[axis_of(axis)]);
     return out;
   }
   if (node.op.row().view) return viewed(from, shape.dims());
@@ -125,10 +173,11 @@ std::optional<Strided> through(const Rewriter& rw, const Node& node, ValueId res
     for (const ValueId out : node.out) {
       if (out == result) break;
       if (out == ValueId::none || !rw.fact(out).has_rank()) return std::nullopt;
-      from.offset = from.offset + rw.fact(out).shape()[static_cast<int64_t>(axis)] * from.strides[axis];
+      const auto stride = from.stride(axis);
+      if (!stride) return std::nullopt;
+      from.offset = from.offset + rw.fact(out).shape()[static_cast<int64_t>(axis)] * *stride;
     }
-    from.dims = shape.dims();
-    return from;
+    return cut(std::move(from), shape);
   }
   if (const auto* gather = node.op.as<ops::Gather>()) {
     const auto index = constant_ints(rw, node, 1);
@@ -137,7 +186,7 @@ std::optional<Strided> through(const Rewriter& rw, const Node& node, ValueId res
     const auto offset = moved_by(from, axis, (*index)[0]);
     if (!offset) return std::nullopt;
     from.offset = *offset;
-    from.strides.erase(from.strides.begin() + static_cast<std::ptrdiff_t>(axis));
+    from.factors.erase(from.factors.begin() + static_cast<std::ptrdiff_t>(axis));
     from.dims = shape.dims();
     return from;
   }
@@ -147,8 +196,18 @@ std::optional<Strided> through(const Rewriter& rw, const Node& node, ValueId res
 /// An operand of attention as part of the furthest tensor whose rows still lie contiguous.
 struct Part {
   ValueId source;
-  Strided at;
+  std::vector<Dim> dims, strides;
+  Dim offset;
 };
+std::optional<std::vector<Dim>> strides_of(const Strided& part) {
+  std::vector<Dim> out;
+  for (size_t i = 0; i < part.dims.size(); ++i) {
+    const auto stride = part.stride(i);
+    if (!stride) return std::nullopt;
+    out.push_back(*stride);
+  }
+  return out;
+}
 std::optional<Part> part_of(const Rewriter& rw, ValueId id) {
   constexpr size_t kMostNodes = 12;
   std::vector<std::pair<const Node*, ValueId>> chain;  // from the operand backwards: a node and which of its results
@@ -158,10 +217,11 @@ std::optional<Part> part_of(const Rewriter& rw, ValueId id) {
     std::optional<Strided> part = dense(rw.fact(at).shape());
     for (size_t i = chain.size(); part && i-- > 0;) part = through(rw, *chain[i].first, chain[i].second, std::move(*part));
     if (!part && !chain.empty()) return best;
-    const bool contiguous = part->dims.size() == 4 && (part->strides[3] == Dim(1) || part->dims[3] == Dim(1));
+    const auto strides = strides_of(*part);
+    const bool contiguous = strides && strides->size() == 4 && (strides->back() == Dim(1) || part->dims[3] == Dim(1));
     // A size that only a node in between finds needs that node.
     const bool known = std::all_of(part->dims.begin(), part->dims.end(), [&](const Dim& dim) { return rw.is_known_with(dim, at); });
-    if (contiguous && known) best = Part{at, std::move(*part)};
+    if (contiguous && known) best = Part{at, std::move(part->dims), *strides, part->offset};
     const Node* node = rw.maker_of(at);
     if (!node || !node->epilogue.empty() || node->in.empty() || node->in[0] == ValueId::none || chain.size() == kMostNodes) return best;
     chain.emplace_back(node, at);
@@ -178,16 +238,16 @@ std::optional<Values> read_in_place(Rewriter& rw, const Node& node) {
     const auto part = part_of(rw, node.in[i]);
     if (!part) return std::nullopt;
     // A view alone is no kernel.
-    moves = moves || part->at.offset != Dim(0) || part->at.strides != dense(rw.fact(node.in[i]).shape()).strides;
+    moves = moves || part->offset != Dim(0) || part->strides != *strides_of(dense(rw.fact(node.in[i]).shape()));
     parts.push_back(*part);
   }
   if (!moves) return std::nullopt;
   ops::Attention out = op;
   const auto view = [](const Part& part) {
-    return engine::HeadsView{part.at.offset, {part.at.strides[0], part.at.strides[1], part.at.strides[2]}};
+    return engine::HeadsView{part.offset, {part.strides[0], part.strides[1], part.strides[2]}};
   };
   out.q = view(parts[0]), out.k = view(parts[1]), out.v = view(parts[2]);
-  const auto &q = parts[0].at.dims, &k = parts[1].at.dims, &v = parts[2].at.dims;
+  const auto &q = parts[0].dims, &k = parts[1].dims, &v = parts[2].dims;
   out.sizes = {q[0], q[1], k[1], q[2], k[2], q[3], v[3]};
   Values in = node.in;
   for (size_t i = 0; i < 3; ++i) {

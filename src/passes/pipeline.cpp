@@ -26,7 +26,8 @@ constexpr Pass kTarget[] = {
     {.name = "split_recurrent", .run = split_recurrent, .target_pass = true},
     // Behind it: two layers that read one input become one product.
     {.name = "merge_siblings", .run = merge_siblings, .target_pass = true},
-    // Behind both: heads are parts of one wide product.
+    // Behind both: heads are parts of one wide product, whose rows may lie in the order of what it reads.
+    {.name = "order_rows", .run = order_rows, .target_pass = true},
     {.name = "absorb_views", .run = absorb_views, .target_pass = true},
     // Before fusing: a Transpose between a convolution and its activation would keep them apart.
     {.name = "use_channels_last", .run = use_channels_last, .target_pass = true},

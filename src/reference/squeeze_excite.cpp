@@ -43,10 +43,14 @@ Result<void> run(const engine::SqueezeExciteProblem& p, std::span<const HostValu
       means.as<double>()[static_cast<size_t>(i * c + k)] = sum / static_cast<double>(area);
     }
   TENON_TRY(squeezed, layer(means, *given[1], *given[3], m, c));
-  std::vector<HostValue> inner(1);
-  TENON_TRY(narrow, convert(squeezed, p.type));  // expressions read the elements of a layer
-  TENON_OK(finish(narrow, p.type, {.expr = p.inner, .operands = {}}, {}, inner));
-  TENON_TRY(hidden, convert(inner[0].tensor, DType::f64));
+  Tensor hidden = squeezed;
+  if (!p.inner.empty()) {
+    std::vector<HostValue> inner(1);
+    TENON_TRY(narrow, convert(squeezed, p.type));  // the expression reads elements of a layer
+    TENON_OK(finish(narrow, p.type, {.expr = p.inner, .operands = {}}, {}, inner));
+    TENON_TRY(wide_again, convert(inner[0].tensor, DType::f64));
+    hidden = wide_again;
+  }
   TENON_TRY(gates, layer(hidden, *given[2], *given[4], c, m));
   gates.dims = {n};
   gates.dims.insert(gates.dims.end(), x.dims.size() - 2, 1);

@@ -60,13 +60,12 @@ std::string config_text(KernelWriter& w, const SqueezeExciteProblem& p, const Sp
   for (size_t i = 0; i < std::size(kNames); ++i)
     out += strf("  static __device__ __forceinline__ const {}* {}(const Args& p) {{ return static_cast<const {}*>(p.in{}); }}\n", t,
                 kNames[i], t, i);
-  const std::string rounded = loaded(p.type, stored(p.type, "value"));
   out += "  static __device__ __forceinline__ float inner(float value) {\n";
   if (p.inner.empty()) {
-    out += strf("    return {};\n", rounded);
+    out += "    return value;\n";
   } else {
     const ExprText inner = expr_text(p.inner, {"x"}, "t");
-    out += strf("  const float x = {};\n{}  return {};\n", rounded, inner.statements, inner.results[0]);
+    out += strf("  const float x = {};\n{}  return {};\n", loaded(p.type, stored(p.type, "value")), inner.statements, inner.results[0]);
   }
   out += "  }\n  static __device__ __forceinline__ void store(const Args& p, int image, int channel, float value) {\n";
   const Shape shape(p.out_dims());
