@@ -72,9 +72,7 @@ class Net:
         self.nodes.append(helper.make_node(kind, inputs, [result], name, **attributes))
         return result
 
-    def ops(
-        self, kind: str, *inputs: str, out: Sequence[str], **attributes: Any
-    ) -> tuple[str, ...]:
+    def ops(self, kind: str, *inputs: str, out: Sequence[str], **attributes: Any) -> tuple[str, ...]:
         """Adds a node with the outputs `out`; an empty name omits that one."""
         name = self.fresh(kind.lower())
         self.nodes.append(helper.make_node(kind, inputs, out, name, **attributes))
@@ -391,6 +389,37 @@ def transformer() -> Case:
     )
 
 
+def attention_layer() -> Case:
+    net = Net.seeded("attention_layer")
+    batch, time, width, heads = 2, 7, 16, 4
+
+    def reshape(x: str, *dims: int) -> str:
+        return net.op("Reshape", x, net.ints(*dims))
+
+    def split_heads(x: str) -> str:
+        x = net.op("Transpose", reshape(x, time, batch * heads, width // heads), perm=[1, 0, 2])
+        return reshape(x, batch, heads, time, width // heads)
+
+    turned = net.op("Transpose", "x", perm=[1, 0, 2])
+    packed = net.op("Unsqueeze", reshape(net.linear(turned, width, 3 * width), time, batch, 3, width), net.ints(0))
+    packed = net.op("Squeeze", net.op("Transpose", packed, perm=[3, 1, 2, 0, 4]), net.ints(-2))
+    q, k, v = (split_heads(net.op("Gather", packed, net.index(i), axis=0)) for i in range(3))
+    scale = net.const((width / heads) ** -0.25)
+    k = net.op("Transpose", k, perm=[0, 1, 3, 2])
+    weights = net.op("Softmax", net.op("MatMul", net.op("Mul", q, scale), net.op("Mul", k, scale)), axis=-1)
+    weights = net.op("Where", net.op("IsNaN", weights), net.const(0.0), weights)
+    mixed = net.op("Transpose", net.op("MatMul", weights, v), perm=[2, 0, 1, 3])
+    out = net.op("Gemm", reshape(mixed, time * batch, width), net.weight(width, width, fan_in=width), net.bias(width), transB=1)
+    back = net.op("Transpose", reshape(out, time, batch, width), perm=[1, 0, 2])
+    net.op("Add", back, "x", out="y")
+
+    shape = [batch, time, width]
+    return Case(
+        net.graph("attention_layer", [value("x", F32, shape)], [value("y", F32, shape)]),
+        [{"x": net.normal(*shape)}, {"x": net.normal(*shape)}],
+    )
+
+
 def detector() -> Case:
     net = Net.seeded("detector")
     size, stride, classes = 64, 4, 3
@@ -451,10 +480,7 @@ def detector() -> Case:
             ],
         ),
         # A black image has nothing to find: zero detections.
-        [
-            {"image": net.normal(n, 3, size, size) * scale}
-            for n, scale in ((1, 1), (2, 0.5), (1, 0))
-        ],
+        [{"image": net.normal(n, 3, size, size) * scale} for n, scale in ((1, 1), (2, 0.5), (1, 0))],
     )
 
 
@@ -816,9 +842,7 @@ def dynamic_shapes() -> Case:
     above = net.op("GreaterOrEqual", column, row)
     net.op("Where", above, "x", net.const(0.0), out="upper")
 
-    filled = net.op(
-        "ConstantOfShape", shape, value=numpy_helper.from_array(np.array([0.5], np.float32))
-    )
+    filled = net.op("ConstantOfShape", shape, value=numpy_helper.from_array(np.array([0.5], np.float32)))
     tiled = net.op("Tile", net.op("Sub", "x", filled), "repeats", out="tiled")
     net.op("Reshape", tiled, net.op("Concat", net.ints(-1), "repeats", axis=0), out="regrouped")
 
@@ -883,6 +907,7 @@ def fp16() -> Case:
 
 
 CASES: list[Callable[[], Case]] = [
+    attention_layer,
     cnn_residual,
     depthwise_mobilenet,
     detector,
@@ -984,9 +1009,7 @@ def write(folder: Path, model: onnx.ModelProto, data: list[Inputs]) -> None:
         ):
             for k, (info, array) in enumerate(zip(infos, arrays, strict=True)):
                 tensor = numpy_helper.from_array(array, info.name)
-                (data_set / f"{kind}_{k}.pb").write_bytes(
-                    tensor.SerializeToString(deterministic=True)
-                )
+                (data_set / f"{kind}_{k}.pb").write_bytes(tensor.SerializeToString(deterministic=True))
 
 
 def read_tensor(path: Path) -> Array:
