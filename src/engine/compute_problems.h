@@ -223,8 +223,8 @@ struct AttentionProblem {
 };
 
 /// A gate of channels, squeeze-and-excitation: s[n, c] = expr(w2 · inner(w1 · mean of x[n] + b1) + b2), where the mean is over the area.
-/// x [n, area…, c], w1 [m, c], w2 [c, m], b1 [m], b2 [c] → [n, 1…, c]; `spatial` dims. Sums are FP32; inner reads elements of `type`. Inputs: x, w1, w2, b1,
-/// b2.
+/// x [n, area…, c], w1 [m, c], w2 [c, m], b1 [m], b2 [c] → [n, 1…, c]; `spatial` dims. Sums are FP32; inner reads elements of `type`.
+/// Inputs: x, w1, w2, b1, b2.
 struct SqueezeExciteProblem {
   DType type = DType::f32;
   Dim n, area, c, m;

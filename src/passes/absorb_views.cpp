@@ -243,9 +243,7 @@ std::optional<Values> read_in_place(Rewriter& rw, const Node& node) {
   }
   if (!moves) return std::nullopt;
   ops::Attention out = op;
-  const auto view = [](const Part& part) {
-    return engine::HeadsView{part.offset, {part.strides[0], part.strides[1], part.strides[2]}};
-  };
+  const auto view = [](const Part& part) { return engine::HeadsView{part.offset, {part.strides[0], part.strides[1], part.strides[2]}}; };
   out.q = view(parts[0]), out.k = view(parts[1]), out.v = view(parts[2]);
   const auto &q = parts[0].dims, &k = parts[1].dims, &v = parts[2].dims;
   out.sizes = {q[0], q[1], k[1], q[2], k[2], q[3], v[3]};

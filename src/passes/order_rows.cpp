@@ -43,9 +43,7 @@ std::optional<size_t> rows_of(const Rewriter& rw, const Node& node) {
   return rows;
 }
 
-bool orders_rows(const Dims& perm) {
-  return perm.size() > 2 && perm.back() == static_cast<int64_t>(perm.size()) - 1 && !is_identity(perm);
-}
+bool orders_rows(const Dims& perm) { return perm.size() > 2 && perm.back() == static_cast<int64_t>(perm.size()) - 1 && !is_identity(perm); }
 
 /// The value with its rows in the order that they had before a Transpose, and that Transpose.
 struct Ordered {
@@ -87,8 +85,8 @@ std::set<ValueId> products_before_attention(const Rewriter& rw) {
       ValueId at = attention.in[i];
       const Node* node = rw.maker_of(at);
       for (int steps = 0; node && steps < kMostNodes; ++steps) {
-        const bool part = node->op.row().view || node->op.as<ops::Transpose>() || node->op.as<ops::Split>() ||
-                          node->op.as<ops::Slice>() || node->op.as<ops::Gather>();
+        const bool part = node->op.row().view || node->op.as<ops::Transpose>() || node->op.as<ops::Split>() || node->op.as<ops::Slice>() ||
+                          node->op.as<ops::Gather>();
         if (!part) break;
         at = node->in[0];
         node = rw.maker_of(at);
