@@ -212,6 +212,21 @@ TEST(Import, ARankThatOnlyARunTellsHasABranchForEach) {
   }
 }
 
+TEST(Import, RanksThatAnOperatorCannotHaveHaveNoBranch) {
+  ValueView x = value("x", {});
+  x.type.has_shape = false;
+  const Module module = import_ok(model_of({.nodes = {node("InstanceNormalization", {"x", "scale", "bias"}, {"y"})},
+                                            .inputs = {x, value("scale", {2}), value("bias", {2})},
+                                            .outputs = {untyped("y")}}));
+  size_t branches = 0;
+  for (const ir::GraphId id : ir::live_graphs(module)) {
+    const std::string& name = module[id].name;
+    branches += name.starts_with("rank_") ? 1 : 0;
+    for (const std::string_view refused : {"rank_0", "rank_1", "rank_2"}) EXPECT_NE(name, refused);
+  }
+  EXPECT_GE(branches, 4U);
+}
+
 TEST(Import, FunctionsAreInlinedWithTheirAttributes) {
   FunctionView function;
   function.name = "Last";
