@@ -119,7 +119,7 @@ std::optional<Values> hoist(Rewriter& rw, const Node& node) {
   const Node* attention = order && order->perm == Dims{2, 0, 1, 3} ? rw.maker_of(inner->in[0]) : nullptr;
   if (!attention || !attention->op.as<ops::Attention>()) return std::nullopt;
   const Shape &y = rw.fact(inner->in[0]).shape(), &result = rw.fact(node.out[0]).shape();  // [b, heads, t, width of one]
-  if (!(result[0] == y[0]) || !(result[1] == y[2])) return std::nullopt;
+  if (!(result[0] == y[0]) || !(result[1] == y[2]) || !(rw.fact(at).shape()[1] == y[1] * y[3])) return std::nullopt;
   const ValueId source = inner->in[0];
   ValueId rows = rw.emit(ops::Transpose{.perm = {0, 2, 1, 3}}, {source})[0];
   rows = rw.emit(ops::Reshape{.shape = std::vector<Dim>{y[0], y[2], y[1] * y[3]}}, {rows})[0];
@@ -141,7 +141,6 @@ Result<bool> order_rows(ir::Module& module, const PassCtx& ctx) {
   for (const ir::GraphId id : ir::live_graphs(module)) {
     Rewriter rewriter(module, id);
     const std::set<ValueId> products = products_before_attention(rewriter);
-    if (products.empty()) continue;
     TENON_TRY(one, rewriter.sweep([&](Rewriter& rw, const Node& node) -> std::optional<Values> {
       if (auto hoisted = hoist(rw, node)) return hoisted;
       return sink(rw, node, products);
