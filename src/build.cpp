@@ -94,6 +94,30 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
   return plan;
 }
 
+/// What the dims say of the symbols of the model's inputs.
+Result<DimValues> expected_sizes(const ir::Module& module, const std::map<std::string, Dims, std::less<>>& of_inputs) {
+  DimValues sizes;
+  const ir::Graph& graph = module.main();
+  for (const auto& [name, dims] : of_inputs) {
+    const auto named = [&, wanted = std::string_view(name)](const ir::Port& port) { return port.name == wanted; };
+    const auto port = std::find_if(graph.inputs.begin(), graph.inputs.end(), named);
+    if (port == graph.inputs.end()) return fail(ErrorKind::not_found, "sizes are expected of '{}', which is no input of the model", name);
+    const ValueType& type = graph[port->value].fact.type;
+    if (!type.is_tensor() || !type.shape.has_rank() || type.shape.rank() != static_cast<int64_t>(dims.size()))
+      return fail("input '{}' is {}: {} sizes are expected of it", name, to_string(type), dims.size());
+    for (size_t d = 0; d < dims.size(); ++d)
+      if (const auto symbol = type.shape[static_cast<int64_t>(d)].as_symbol()) sizes.try_emplace(std::string(*symbol), dims[d]);
+    for (size_t d = 0; d < dims.size(); ++d) {
+      const Dim& dim = type.shape[static_cast<int64_t>(d)];
+      const Interval range = module.symbols.interval(dim);
+      const auto size = evaluate(dim, sizes);
+      if ((size.ok() && *size != dims[d]) || dims[d] < range.least || dims[d] > range.most)
+        return fail("input '{}' is {}: dim {} is expected to be {}", name, to_string(type), d, dims[d]);
+    }
+  }
+  return sizes;
+}
+
 }  // namespace
 
 Result<std::string> named_target(std::string_view name) {
@@ -128,6 +152,8 @@ Result<Bytes> build_engine(ir::Module module, const BuildOptions& options) {
   TENON_OK(precision_of(options.precision));
 
   tune::Tuning tuning{.device = options.tune ? device_to_measure_on(targets) : nullptr, .stress = options.stress};
+  TENON_TRY(sizes, expected_sizes(module, options.opt_dims));
+  tuning.sizes = std::move(sizes);
   TENON_TRY(timings, tune::open_timings(options.timing_cache, tuning.device != nullptr));
   if (tuning.device || !options.timing_cache.empty()) tuning.timings = &timings.timings;
 

@@ -16,6 +16,8 @@ struct BuildOptions {
   std::vector<std::string> targets = {"cpu"};
   /// Dims of inputs, in place of what the model says.
   std::map<std::string, Dims, std::less<>> input_dims;
+  /// Dims of inputs that kernels are chosen and measured for, where the model leaves sizes open. Others run all the same.
+  std::map<std::string, Dims, std::less<>> opt_dims;
   /// What FP32 values inside the graph become: "fp16", "bf16", or as they are in "fp32"; "tf32": products and convolutions of them may
   /// round their operands to 10 bits of mantissa; "strict-fp32": nor may their kernels use transforms. The portable plan stays as the model
   /// is.

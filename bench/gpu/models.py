@@ -2,12 +2,14 @@
 """Networks of PyTorch on this machine's GPU: Tenon's engine beside PyTorch eager and compiled, in turns, outputs compared first.
 
 usage: models.py [--prefix build/release] [--only NAME]... [--batch 1,8,128] [--precision fp16] [--timing-cache FILE] [--no-tune]
-                 [--no-compile] [--profile] [--seconds 450] [--out models.json]
+                 [--open-batch] [--no-compile] [--profile] [--seconds 450] [--out models.json]
 
 Each network is exported to ONNX, built for its shape and run on the same input. max_rel_err is max|a-b| / max|b| against PyTorch in
 FP32, torch_max_rel_err that of PyTorch in the precision that is measured. All are replayed from CUDA graphs, inputs and outputs in the
 GPU's memory: Tenon and both of PyTorch take turns, seven times; a figure is the median. Hot: run after run. Cold: each run behind a write
 to twice the L2 cache's size, the time of the run alone. --profile adds what each step of Tenon's plan adds to a run.
+
+With --open-batch the file leaves the batch open and kernels are chosen for it by --opt-shape.
 
 build_s is one `tenon build` (tuning included, with what --timing-cache knows), first_result_s a process that loads the engine, runs it
 once and ends. A row per model, batch and precision goes to the file as soon as it is there; a run that was cut off, or ended after
@@ -101,11 +103,12 @@ def command(words: list[str]) -> str:
     return done.stdout
 
 
-def build(args: argparse.Namespace, model: Path, engine: Path, precision: str) -> dict[str, Any]:
+def build(args: argparse.Namespace, model: Path, engine: Path, precision: str, dims: str) -> dict[str, Any]:
     tenon = str(args.prefix / "bin/tenon")
     flags = [] if precision == "fp32" else [f"--{precision}"]
     flags += ["--timing-cache", args.timing_cache] if args.timing_cache else []
     flags += ["--no-tune"] if args.no_tune else []
+    flags += ["--opt-shape", f"x={dims}"] if args.open_batch else []
     start = time.monotonic()
     command([tenon, "build", str(model), "-o", str(engine), "--target", "cuda", *flags])
     row: dict[str, Any] = {"build_s": round(time.monotonic() - start, 2)}
@@ -114,10 +117,11 @@ def build(args: argparse.Namespace, model: Path, engine: Path, precision: str) -
     row["kernels"] = sum(device == "1" and kind != "transfer" for device, kind in steps)
     row["host_steps"] = sum(device == "0" for device, kind in steps)
     start = time.monotonic()
-    command([tenon, "run", str(engine), "--device", "cuda"])
+    command([tenon, "run", str(engine), "--device", "cuda", "--shape", f"x={dims}"])
     row["first_result_s"] = round(time.monotonic() - start, 3)
     if args.profile:
         words = [tenon, "bench", str(engine), "--device", "cuda", "--resident", "--profile", "--json", "--seconds", "0.3"]
+        words += ["--shape", f"x={dims}"]
         row["steps"] = [[step["name"], round(step["us"], 2)] for step in json.loads(command(words))["steps"]]
     return row
 
@@ -127,8 +131,8 @@ def measure(args: argparse.Namespace, name: str, batch: int, precision: str) -> 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         model, x = networks.make(name, batch)
-        networks.export(model, x, folder / "model.onnx")
-        row = build(args, folder / "model.onnx", folder / "model.engine", precision)
+        networks.export(model, x, folder / "model.onnx", args.open_batch)
+        row = build(args, folder / "model.onnx", folder / "model.engine", precision, "x".join(map(str, x.shape)))
         engine = Engine(args.prefix / "lib/libtenon-run.so", folder / "model.engine")
     exact, given = networks.on_gpu(model, x, torch.float32)
     wanted = exact(given).contiguous()
@@ -163,6 +167,7 @@ def main() -> int:
     parser.add_argument("--precision", default="fp16", help="fp16, bf16, fp32, with commas")
     parser.add_argument("--timing-cache", help="file of kernel timings: builds choose by it and add to it")
     parser.add_argument("--no-tune", action="store_true", help="measure no kernels")
+    parser.add_argument("--open-batch", action="store_true", help="the batch is no number in the ONNX file")
     parser.add_argument("--no-compile", action="store_true", help="of PyTorch, eager alone")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--seconds", type=float, default=450)
@@ -172,18 +177,20 @@ def main() -> int:
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     rows: list[dict[str, Any]] = json.loads(args.out.read_text()) if args.out.exists() else []
-    done = {(row["model"], row["batch"], row["precision"]) for row in rows}
+    done = {(row["model"], row["batch"], row["precision"], row.get("open_batch", False)) for row in rows}
     end = time.monotonic() + args.seconds
     failed = left = 0
     for precision in args.precision.split(","):
         for batch in map(int, args.batch.split(",")):
             for name in args.only or networks.NETWORKS:
-                if (name, batch, precision) in done:
+                if (name, batch, precision, args.open_batch) in done:
                     continue
                 if time.monotonic() > end:
                     left += 1
                     continue
                 row: dict[str, Any] = {"model": name, "batch": batch, "precision": precision}
+                if args.open_batch:
+                    row["open_batch"] = True
                 try:
                     with torch.cuda.stream(torch.cuda.Stream()):
                         row |= measure(args, name, batch, precision)

@@ -81,9 +81,12 @@ def on_gpu(model: nn.Module, x: torch.Tensor, dtype: torch.dtype) -> Network:
     return model, x
 
 
-def export(model: nn.Module, x: torch.Tensor, path: Path) -> None:
-    """The ONNX file, for x's shape; the input is "x", the output "y"."""
+def export(model: nn.Module, x: torch.Tensor, path: Path, open_batch: bool = False) -> None:
+    """The ONNX file, for x's shape, or for any batch; the input is "x", the output "y"."""
     names: dict[str, Any] = {"input_names": ["x"], "output_names": ["y"]}
+    if open_batch:
+        axis = 1 if isinstance(model, Taken) and isinstance(model.model, nn.LSTM) else 0
+        names["dynamic_axes"] = {name: {axis: "batch"} for name in ("x", "y")}
     try:
         torch.onnx.export(model, (x,), str(path), dynamo=False, opset_version=17, **names)
     except Exception:

@@ -204,6 +204,9 @@ struct BuilderConfig {
   /// Plans to make, best first: "cpu", "cuda" or "cuda:1" (this machine's GPU), or a GPU's architecture such as "sm_90", for which no GPU
   /// need be there. The portable plan, which any CPU runs, is always there too.
   std::vector<std::string> targets = {"cpu"};
+  /// Dims of inputs, by name, that a GPU's kernels are chosen and measured for, where the network leaves sizes open; a size that is not
+  /// listed counts as 32. Other sizes run all the same.
+  std::map<std::string, std::vector<int64_t>, std::less<>> opt_dims = {};
   /// Of all plans but the portable one, which stays as the model is.
   Precision precision = Precision::fp32;
   /// An error, not a warning, where steps of a GPU's plan would run on the host.

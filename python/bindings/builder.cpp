@@ -34,11 +34,12 @@ struct ParsedNetwork {
 
 /// progress(stage, share) → False cancels, anything else goes on. What it raises, and Ctrl-C, cancels and is raised by the build.
 tenon::HostMemory build(const ParsedNetwork& parsed, const std::vector<std::string>& targets, tenon::Precision precision, bool strict,
-                        bool tune, const std::string& timing_cache, const std::vector<std::string>& disabled_passes, nb::object log,
-                        nb::object progress) {
+                        bool tune, const std::string& timing_cache, const InputDims& opt_dims,
+                        const std::vector<std::string>& disabled_passes, nb::object log, nb::object progress) {
   const tenon::Builder builder(logger_of(std::move(log)));
   bool raised = false;
   tenon::BuilderConfig config{.targets = targets,
+                              .opt_dims = {opt_dims.begin(), opt_dims.end()},
                               .precision = precision,
                               .strict = strict,
                               .tune = tune,
@@ -82,7 +83,7 @@ void bind_builder(nb::module_& m) {
       .def("outputs", [](const ParsedNetwork& parsed) { return parsed.network.outputs(); })
       .def("layer_count", [](const ParsedNetwork& parsed) { return parsed.network.layer_count(); });
   m.def("build", build, nb::arg("network"), nb::arg("targets"), nb::arg("precision"), nb::arg("strict"), nb::arg("tune"),
-        nb::arg("timing_cache"), nb::arg("disabled_passes"), nb::arg("log").none(), nb::arg("progress").none());
+        nb::arg("timing_cache"), nb::arg("opt_dims"), nb::arg("disabled_passes"), nb::arg("log").none(), nb::arg("progress").none());
 }
 
 }  // namespace bindings

@@ -115,6 +115,7 @@ def build(
     strict: bool,
     tune: bool,
     timing_cache: str,
+    opt_dims: dict[str, list[int]],
     disabled_passes: list[str],
     log: _Log,
     progress: _Progress,

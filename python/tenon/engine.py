@@ -154,6 +154,7 @@ def build(
     tune: bool = True,
     timing_cache: str | os.PathLike[str] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    opt_shapes: Mapping[str, Sequence[int]] | None = None,
     folder: str | os.PathLike[str] = ".",
     disabled_passes: Sequence[str] = (),
     log: Log | None = None,
@@ -176,6 +177,8 @@ def build(
         timing_cache: file of kernel timings to choose by; what the build measures is added. Else one in the user's cache folder where there
             is a GPU to measure on.
         shapes: dims of inputs by name, in place of what the model says.
+        opt_shapes: dims of inputs that a GPU's kernels are chosen and measured for, where the model leaves sizes open; a size that is not
+            listed counts as 32. Other sizes run all the same.
         folder: where external data is, for a model that is given as bytes.
         disabled_passes: names of optimisations to leave out.
         log: called with each message; else warnings go to standard error.
@@ -195,7 +198,8 @@ def build(
     names = [targets] if isinstance(targets, str) else list(targets)
     precision = _precision(fp16=fp16, bf16=bf16, tf32=tf32, strict_fp32=strict_fp32)
     cache = os.fspath(timing_cache) if timing_cache is not None else ""
-    file = _core.build(network, names, precision, strict, tune, cache, list(disabled_passes), _raw_log(log), progress)
+    opt_dims = {name: list(shape) for name, shape in (opt_shapes or {}).items()}
+    file = _core.build(network, names, precision, strict, tune, cache, opt_dims, list(disabled_passes), _raw_log(log), progress)
     return Engine(_core.Engine.deserialize(file, None, device, False, _raw_log(log)))
 
 

@@ -67,6 +67,7 @@ Result<HostMemory> Builder::build(const Network& network, const BuilderConfig& c
     options.targets = config.targets;
     options.precision = name_of(config.precision);
     options.strict = config.strict, options.tune = config.tune, options.timing_cache = config.timing_cache;
+    options.opt_dims.insert(config.opt_dims.begin(), config.opt_dims.end());
     options.disabled_passes = config.disabled_passes;
     options.log = log_of(logger_);
     options.progress = config.progress;

@@ -85,8 +85,11 @@ class LaunchChecker {
     for (const Dim& dim : launch.grid) blocks = blocks * dim;
     const int64_t most = kDependentBlocksPerUnit * facts_->units;
     const auto number = blocks.constant();
-    if (!number) return bad(strf("is launched dependently with a number of blocks that only a run knows ({})", to_string(blocks)));
-    if (*number > most) return bad(strf("is launched dependently with {} blocks, {} are the most", *number, most));
+    if (!number && launch.most_blocks < 1)
+      return bad(strf("is launched dependently with a number of blocks that only a run knows ({})", to_string(blocks)));
+    if (launch.most_blocks > most)
+      return bad(strf("is launched dependently with up to {} blocks, {} are the most", launch.most_blocks, most));
+    if (number && *number > most) return bad(strf("is launched dependently with {} blocks, {} are the most", *number, most));
     return {};
   }
 

@@ -12,7 +12,8 @@ namespace tenon::engine {
 /// - it and a step before it touch the same bytes on different queues, one of them writes, and nothing makes it wait. Bytes are the same
 ///   in one buffer, in an alias set, and in buffers whose lifetimes do not meet: a solver may give those one place;
 /// - it touches memory of another device, or is told that an operand is constant that is not;
-/// - a launch is dependent and its kernel does not wait, or is cooperative, or has more blocks than kDependentBlocksPerUnit;
+/// - a launch is dependent and its kernel does not wait, or is cooperative, or has more blocks than kDependentBlocksPerUnit, or may have in
+///   a run;
 /// - a launch's code or arguments do not fit the plan.
 /// `facts`: of each device of the plan; empty: the number of blocks is not checked.
 Result<void> check_order(const Plan& plan, std::span<const DeviceFacts> facts = {});

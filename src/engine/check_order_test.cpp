@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace tenon::engine {
 namespace {
 
@@ -98,7 +100,7 @@ TEST(CheckOrder, AGoodPlanPasses) {
 }
 
 /// The plan stays valid, and the error says `why` of the step `who`.
-void reports(void (*change)(Plan&), std::string_view who, std::string_view why) {
+void reports(const std::function<void(Plan&)>& change, std::string_view who, std::string_view why) {
   Plan plan = good_plan();
   change(plan);
   const auto valid = validate(plan);
@@ -116,6 +118,15 @@ TEST(CheckOrder, DependentLaunches) {
   reports([](Plan& p) { launch_of(p, 0, 2).cooperative = true; }, "relu", "all its blocks at once");
   reports([](Plan& p) { launch_of(p, 2, 1).grid = {Dim(3), Dim(3)}; }, "relu2", "with 9 blocks, 8 are the most");
   reports([](Plan& p) { launch_of(p, 0, 1).grid = {Dim::symbol("n")}; }, "product", "only a run knows (n)");
+  const auto up_to = [](int64_t blocks) {
+    return [blocks](Plan& p) { launch_of(p, 0, 1).grid = {Dim::symbol("n")}, launch_of(p, 0, 1).most_blocks = blocks; };
+  };
+  reports(up_to(9), "product", "with up to 9 blocks, 8 are the most");
+  reports(up_to(-1), "product", "only a run knows (n)");
+  Plan plan = good_plan();
+  up_to(8)(plan);
+  const DeviceFacts facts[] = {{}, gpu_facts()};
+  EXPECT_TRUE(check_order(plan, facts).ok());
   const auto for_80 = [](Plan& p) {
     p.modules[0].arch = "sm_80";
     for (const auto& [segment, step] : {std::pair(0, 1), std::pair(0, 2), std::pair(2, 1)})

@@ -31,7 +31,13 @@ struct CodeLaunch {
   bool dependent = false;  // may begin before the launch before it has ended
   bool cooperative = false;
   std::span<const std::byte> args;
+
+  int64_t blocks() const { return int64_t{grid[0]} * grid[1] * grid[2]; }
 };
+/// Whether the row's launch with that grid may be dependent, if its code waits.
+inline bool may_be_dependent(const Launch& row, const CodeLaunch& launch) {
+  return row.mode == LaunchMode::dependent && (row.most_blocks == 0 || launch.blocks() <= row.most_blocks);
+}
 
 /// Of devices that run code modules of the file. Launches between begin_capture() and end_capture() become a graph, which replay()
 /// launches as a whole with the addresses that they had.

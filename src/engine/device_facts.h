@@ -36,6 +36,7 @@ struct DeviceFacts {
 };
 
 /// A launch of more blocks of each multiprocessor is never dependent: those that came early would hold the places of those they wait for.
+/// Where only a run knows the grid, the run decides (Launch::most_blocks).
 constexpr int64_t kDependentBlocksPerUnit = 4;
 
 /// "compute_80": PTX, which a driver compiles for the GPU that it finds. "sm_90": code for that one architecture.

@@ -56,6 +56,7 @@ struct Launch {
   bool cooperative = false;
   Bytes args;
   std::vector<Reloc> relocs;
+  int64_t most_blocks = 0;  // dependent and of more blocks, it is launched plainly; 0: the grid is known and has few enough
   static constexpr std::string_view kName = "Launch";
   static constexpr auto kFields = Fields{Field{1, "code", &Launch::code},
                                          Field{2, "grid", &Launch::grid},
@@ -65,7 +66,8 @@ struct Launch {
                                          Field{6, "mode", &Launch::mode},
                                          Field{7, "cooperative", &Launch::cooperative},
                                          Field{8, "args", &Launch::args},
-                                         Field{9, "relocs", &Launch::relocs}};
+                                         Field{9, "relocs", &Launch::relocs},
+                                         Field{10, "most_blocks", &Launch::most_blocks}};
 };
 
 /// scratch: any contents; zero_once: zeroed when the context is made, left zero by the kernel; persistent: kept between runs.

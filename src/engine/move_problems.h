@@ -56,7 +56,8 @@ struct IndexPiece {
              Field{4, "strides", &IndexPiece::strides}, Field{5, "terms", &IndexPiece::terms}};
 };
 /// Elements moved to where index expressions say: gathers, concatenations, padding, repetition. The pieces follow each other along the
-/// axis, each up to where the next begins. out is dense, of `shape`. Inputs that no piece, no indices and no fill name are not read.
+/// axis, each up to where the next begins. out is dense, of `shape`; its elements are rounded to `to`. Inputs that no piece, no indices and
+/// no fill name are not read.
 struct IndexProblem {
   DType type = DType::f32, index_type = DType::i64;
   Shape shape;
@@ -65,11 +66,12 @@ struct IndexProblem {
   int64_t fill = -1;         // an input of one element; -1: zero
   std::vector<Dim> agree;    // pairs of sizes that have to be equal in a run
   std::vector<Dim> at_most;  // pairs of sizes of which the first may not exceed the second
+  DType to = DType::none;    // the result's type; none: as the elements; another: both are floats, and there is no fill element
   static constexpr std::string_view kName = "index";
-  static constexpr auto kFields = Fields{Field{1, "type", &IndexProblem::type},     Field{2, "index_type", &IndexProblem::index_type},
-                                         Field{3, "shape", &IndexProblem::shape},   Field{4, "axis", &IndexProblem::axis},
-                                         Field{5, "pieces", &IndexProblem::pieces}, Field{6, "fill", &IndexProblem::fill},
-                                         Field{7, "agree", &IndexProblem::agree},   Field{8, "at_most", &IndexProblem::at_most}};
+  static constexpr auto kFields = Fields{
+      Field{1, "type", &IndexProblem::type},   Field{2, "index_type", &IndexProblem::index_type}, Field{3, "shape", &IndexProblem::shape},
+      Field{4, "axis", &IndexProblem::axis},   Field{5, "pieces", &IndexProblem::pieces},         Field{6, "fill", &IndexProblem::fill},
+      Field{7, "agree", &IndexProblem::agree}, Field{8, "at_most", &IndexProblem::at_most},       Field{9, "to", &IndexProblem::to}};
 };
 
 enum class ScatterReduction : uint8_t { none, add, mul, max, min };

@@ -19,6 +19,7 @@
 #include "ops/if.h"
 #include "ops/image_decode.h"
 #include "ops/inverse.h"
+#include "ops/join_pixels.h"
 #include "ops/lookup.h"
 #include "ops/loop.h"
 #include "ops/maps.h"

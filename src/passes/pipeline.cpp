@@ -35,6 +35,8 @@ constexpr Pass kTarget[] = {
     {.name = "slice_splits", .run = slice_splits, .target_pass = true},
     // Behind what looks at operators alone, before fusing: casts join the arithmetic.
     {.name = "lower_precision", .run = lower_precision, .target_pass = true},
+    // Behind both: the Transpose in front of a model's first convolution rounds too.
+    {.name = "join_pixels", .run = join_pixels, .target_pass = true},
     {.name = "choose_math", .run = choose_math, .target_pass = true},
     // Behind lower_precision: only 16-bit products take their left operand's norm.
     {.name = "fold_layer_norm", .run = fold_layer_norm, .target_pass = true},

@@ -147,8 +147,9 @@ Result<void> run(const engine::IndexProblem& p, std::span<const HostValue> in, s
   const Dims& dims = *shape;
   TENON_OK(engine::check_sizes(p, dims));
   TENON_TRY(elems, checked_elems(dims));
-  TENON_OK(fit_output(out[0], p.type, dims));
-  Tensor& y = out[0].tensor;
+  const DType to = p.to == DType::none ? p.type : p.to;
+  if (to != p.type && (!is_float(to) || !is_float(p.type) || p.fill >= 0)) return fail("{} moved as {}", to_string(p.type), to_string(to));
+  TENON_TRY(y, begin_result(p.type, dims, to, {}, out));
   const Tensor* fill = nullptr;
   if (p.fill >= 0) {
     TENON_TRY(element, moved(in, p.fill, p.type));
@@ -159,9 +160,8 @@ Result<void> run(const engine::IndexProblem& p, std::span<const HostValue> in, s
     return fail("{} pieces along dim {} of {}", p.pieces.size(), p.axis, to_string(dims));
   const auto axis = static_cast<size_t>(p.axis);
   ops::clear(y);
-  if (elems == 0) return {};
   const Dims strides = strides_of(dims);
-  for (size_t k = 0; k < p.pieces.size(); ++k) {
+  for (size_t k = 0; k < p.pieces.size() && elems > 0; ++k) {
     const engine::IndexPiece& piece = p.pieces[k];
     Dims part = dims;
     int64_t first = 0;
@@ -184,7 +184,7 @@ Result<void> run(const engine::IndexProblem& p, std::span<const HostValue> in, s
     }
     TENON_OK(move_piece(source, fill, part, strides, first, y));
   }
-  return {};
+  return finish(y, to, {}, {}, out);
 }
 
 Result<void> run(const engine::ScatterProblem& p, std::span<const HostValue> in, std::span<HostValue> out) {

@@ -54,11 +54,12 @@ class PlanWriter {
   }
 
  private:
-  /// A kernel named "empty" has as many blocks as x has elements.
+  /// Kernels named "empty" and "many" have as many blocks as x has elements; "many" may be dependent with up to 4.
   engine::Launch code(const std::string& name, std::string_view arch) const {
     engine::Launch out{.code = {.name = name, .module = 0, .arch = std::string(arch), .parameter_bytes = 16}};
     out.code.has_wait = engine::has_dependent_launch(arch) && name != "hasty";
-    out.grid = {name == "empty" ? n_ : Dim(1)};
+    out.grid = {name == "empty" || name == "many" ? n_ : Dim(1)};
+    out.most_blocks = name == "many" ? 4 : 0;
     out.block = {Dim(32)};
     out.mode = engine::has_dependent_launch(arch) ? engine::LaunchMode::dependent : engine::LaunchMode::plain;
     out.args.resize(16);
@@ -152,6 +153,13 @@ TEST_F(DeviceCode, AnEmptyLaunchIsNoneToDependOn) {
   EXPECT_EQ(events({"up", "empty", "a", "b", "down"}, 0, 1), (std::vector<Events>{none}));
   const Events one = {"copy", "launch empty", "launch a dependent", "launch b dependent", "copy"};
   EXPECT_EQ(events({"up", "empty", "a", "b", "down"}, 1, 1), (std::vector<Events>{one}));
+}
+
+TEST_F(DeviceCode, ARunDecidesHowManyBlocksMayBeDependent) {
+  const Events few = {"copy", "launch a", "launch many dependent", "launch b dependent", "copy"};
+  EXPECT_EQ(events({"up", "a", "many", "b", "down"}, 4, 1), (std::vector<Events>{few}));
+  const Events more = {"copy", "launch a", "launch many", "launch b dependent", "copy"};
+  EXPECT_EQ(events({"up", "a", "many", "b", "down"}, 5, 1), (std::vector<Events>{more}));
 }
 
 TEST_F(DeviceCode, AKernelThatDoesNotWaitIsNeverDependent) {

@@ -30,8 +30,6 @@ bool dependent_wanted() {
   return wanted;
 }
 
-bool is_empty(const engine::CodeLaunch& launch) { return launch.grid[0] == 0 || launch.grid[1] == 0 || launch.grid[2] == 0; }
-
 }  // namespace
 
 Result<void> Frame::prepare_code(const engine::Kernel& kernel, const StepKernel& functions, StepCall& call) {
@@ -143,7 +141,7 @@ Result<void> Frame::launch_code(StepCall& call, bool& after_code) {
   const engine::DeviceApi& api = queues_.api(call.step->device);
   const size_t inputs = call.in.size();
   for (CodeCall& code : call.code) {
-    if (is_empty(code.launch)) continue;
+    if (code.launch.blocks() == 0) continue;
     for (const engine::Reloc& reloc : code.row->relocs) {
       if (reloc.kind == engine::RelocKind::dim) continue;
       const auto index = static_cast<size_t>(reloc.index);
@@ -157,7 +155,7 @@ Result<void> Frame::launch_code(StepCall& call, bool& after_code) {
       std::memcpy(code.args.data() + reloc.offset, &address, sizeof address);
     }
     code.launch.args = code.args;
-    code.launch.dependent = after_code && dependent_wanted() && code.row->mode == engine::LaunchMode::dependent && code.row->code.has_wait;
+    code.launch.dependent = after_code && dependent_wanted() && code.row->code.has_wait && may_be_dependent(*code.row, code.launch);
     TENON_OK(api.code->launch(queues_.queue(call.step->device), code.launch));
     after_code = true;
   }

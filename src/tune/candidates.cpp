@@ -9,13 +9,12 @@ namespace tenon::tune {
 namespace {
 
 constexpr double kRefused = 1e9;  // microseconds of what the device does not launch
-constexpr int64_t kGuess = 32;    // of a size that only a run knows
 
-/// Sizes and kinds of the operands, symbols at kGuess; nothing where a size follows from data or the data matters.
+/// Sizes and kinds of the operands; symbols that have no value get kGuess. Nothing where a size follows from data or the data matters.
 std::optional<std::vector<TimedOperand>> operands_of(const engine::Body& body, const engine::Step& step, DimValues& values) {
   std::vector<std::string> symbols;
   engine::collect_symbols(step.problem, symbols);
-  for (const std::string& symbol : symbols) values[symbol] = kGuess;
+  for (const std::string& symbol : symbols) values.try_emplace(symbol, kGuess);
   std::vector<TimedOperand> out;
   for (const auto* list : {&step.in, &step.out})
     for (const engine::Operand& operand : *list) {
@@ -51,8 +50,8 @@ std::string card_of(const engine::DeviceFacts& facts, const Tuning& tuning) {
 
 }  // namespace
 
-std::string operands_text(const engine::Body& body, const engine::Step& step) {
-  DimValues values;
+std::string operands_text(const engine::Body& body, const engine::Step& step, const DimValues& sizes) {
+  DimValues values = sizes;
   std::string out = strf("{}/{}", step.in.size(), step.out.size());
   if (const auto operands = operands_of(body, step, values))
     for (const TimedOperand& operand : *operands) out += strf(" {}{}", operand.bytes, operand.is_weight ? "w" : "");
@@ -63,7 +62,7 @@ Result<std::vector<Candidate>> candidates_for(const engine::Body& body, const en
                                               const engine::DeviceFacts& facts, const Tuning& tuning) {
   std::vector<Candidate> out;
   std::string refusals;
-  DimValues values;
+  DimValues values = tuning.sizes;
   const auto operands = operands_of(body, step, values);
   const bool can_choose = operands && tuning.timings && backend.compile;
   for (const Tactic& tactic : backend.tactics) {
@@ -73,7 +72,7 @@ Result<std::vector<Candidate>> candidates_for(const engine::Body& body, const en
       continue;
     }
     std::vector<std::string> configs = {""};
-    if (can_choose && tactic.configs) configs = tactic.configs(step.problem, facts);
+    if (can_choose && tactic.configs) configs = tactic.configs(step.problem, facts, tuning.sizes);
     if (!out.empty()) configs.resize(1);  // of the tactics that are no favourites, their own favourite
     for (const std::string& config : configs) {
       Candidate& one = out.emplace_back();
@@ -83,7 +82,7 @@ Result<std::vector<Candidate>> candidates_for(const engine::Body& body, const en
         return out;
       }
       TENON_TRY(kernel, tactic.build(step.problem, {facts, one.code, static_cast<int64_t>(step.in.size()),
-                                                    static_cast<int64_t>(step.out.size()), config}));
+                                                    static_cast<int64_t>(step.out.size()), config, tuning.sizes}));
       one.key = key_of(kernel, *operands);
       one.kernel = std::move(kernel), one.operands = *operands, one.problem = engine::to_string(step.problem);
     }

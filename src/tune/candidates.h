@@ -21,8 +21,9 @@ struct Candidate {
   std::string refusals;  // of the tactics that were asked before
 };
 
-/// Sizes of the step's operands and which of them are weights: what, beside the problem, a kernel's time follows from.
-std::string operands_text(const engine::Body& body, const engine::Step& step);
+/// Sizes of the step's operands and which of them are weights: what, beside the problem, a kernel's time follows from. `sizes`: of
+/// symbols, as Tuning has them.
+std::string operands_text(const engine::Body& body, const engine::Step& step, const DimValues& sizes);
 /// What the tactics offer, in order of preference. One, unless the tuning can choose between more. Errors: none, with all refusals.
 Result<std::vector<Candidate>> candidates_for(const engine::Body& body, const engine::Step& step, const Backend& backend,
                                               const engine::DeviceFacts& facts, const Tuning& tuning);

@@ -55,7 +55,7 @@ class Chooser {
     const auto device = static_cast<size_t>(step.device);
     const Backend* backend = find_backend(plan_.devices[device]);
     if (!backend) return fail("this build has no backend '{}'", plan_.devices[device]);
-    Choice& choice = choices_[strf("{} {} {}", device, operands_text(body, step), engine::to_string(step.problem))];
+    Choice& choice = choices_[strf("{} {} {}", device, operands_text(body, step, tuning_.sizes), engine::to_string(step.problem))];
     choice.steps.push_back(&step);
     choice.device = device;
     if (choice.steps.size() > 1) return {};
@@ -81,10 +81,10 @@ class Chooser {
   }
 
   /// The tactic and its configuration; without one asked for, the tactic's own favourite.
-  static std::string described(const Candidate& best, const engine::Problem& problem, const engine::DeviceFacts& facts) {
+  std::string described(const Candidate& best, const engine::Problem& problem, const engine::DeviceFacts& facts) const {
     std::string config = best.config;
     if (config.empty() && best.tactic->configs)
-      if (const std::vector<std::string> all = best.tactic->configs(problem, facts); !all.empty()) config = all[0];
+      if (const std::vector<std::string> all = best.tactic->configs(problem, facts, tuning_.sizes); !all.empty()) config = all[0];
     return strf("{}{}{}", best.tactic->name, config.empty() ? "" : " ", config);
   }
 
@@ -95,7 +95,7 @@ class Chooser {
     TENON_OK(measure(choice.candidates, compiled_[choice.device], facts, tuning_, log_));
     const Candidate& best = best_of(choice.candidates);
     TENON_TRY(kernel, best.tactic->build(first.problem, {facts, stores_[choice.device], static_cast<int64_t>(first.in.size()),
-                                                         static_cast<int64_t>(first.out.size()), best.config}));
+                                                         static_cast<int64_t>(first.out.size()), best.config, tuning_.sizes}));
     const std::string by = described(best, first.problem, facts);
     for (engine::Launch& launch : kernel.launches)
       if (launch.code.module >= 0) launch.code.config = by;

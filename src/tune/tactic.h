@@ -17,16 +17,15 @@ struct BuildCtx {
   CodeStore& code;
   int64_t inputs = 0, outputs = 0;  // operands of the step, absent ones included; 0: those that the problem names
   std::string_view config;          // of the tactic's configurations; empty: the first
+  DimValues sizes;                  // that symbols are expected to have, for choices between kernels
 };
 
 struct Tactic {
   std::string_view name;
   engine::Verdict (*supports)(const engine::Problem& problem, const engine::DeviceFacts& device);
-  /// Microseconds for the problem instantiated at a point of its dims.
-  double (*estimate_us)(const engine::Problem& problem, const engine::DeviceFacts& device);
   Result<engine::Kernel> (*build)(const engine::Problem& problem, const BuildCtx& ctx);
-  /// Configurations worth measuring, the one that the model of the device finds fastest first; null: there is but one.
-  std::vector<std::string> (*configs)(const engine::Problem& problem, const engine::DeviceFacts& device) = nullptr;
+  /// Configurations worth measuring for the sizes, the one that the model of the device finds fastest first; null: there is but one.
+  std::vector<std::string> (*configs)(const engine::Problem& problem, const engine::DeviceFacts& device, const DimValues& sizes) = nullptr;
 };
 
 /// The build half of a backend: what it can do, and its tactics, best first.
@@ -42,10 +41,14 @@ struct Backend {
 /// The backends of this build, by the names that plans use; null if there is none.
 const Backend* find_backend(std::string_view name);
 
+/// What a size counts as that only a run knows.
+inline constexpr int64_t kGuess = 32;
+
 /// What choose() may learn from.
 struct Tuning {
   Timings* timings = nullptr;                 // what is known, and what is measured joins it; null: the model of the device chooses
   const engine::DeviceApi* device = nullptr;  // to measure on, for the steps of devices whose code it runs; null: nothing is measured
+  DimValues sizes;                            // that symbols are expected to have; others count as kGuess
   bool stress = false;                        // texts that show a missing wait; the choice is that of a build without
   std::function<Result<void>(double share)> progress;  // called now and then with the share of steps that have theirs (0..1); may end it
 };

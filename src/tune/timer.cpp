@@ -9,9 +9,9 @@
 namespace tenon::tune {
 namespace {
 
-constexpr int kChain = 32, kReplays = 3, kRounds = 7;
+constexpr int kChain = 32, kShortChain = 4, kReplays = 3, kRounds = 7;
 constexpr double kHopeless = 1.3;                         // times the best of the first round: no candidate of the others
-constexpr double kLongUs = 200;                           // a launch that one replay of a chain measures well enough
+constexpr double kLongUs = 200;                           // a launch that one replay of a short chain measures well enough
 constexpr int kCodeCopies = 16;                           // in turns, so that instructions come from L2, as between two runs of a network
 constexpr int64_t kAlign = 256, kWeightBytes = 64 << 20;  // weights come from memory as much as from the cache, as between two runs
 
@@ -59,8 +59,14 @@ class Bench {
     return api_.synchronize(queue_);
   }
 
-  /// A graph of launches; null where the device refuses one.
-  Result<void*> chain(const TimedKernel& timed, const DimValues& values) {
+  /// Launches in a graph; none where the device refuses one.
+  struct Chain {
+    void* graph = nullptr;
+    int links = 0;
+  };
+
+  /// A short graph of a kernel that takes long, else a long one. All have run once.
+  Result<Chain> chain(const TimedKernel& timed, const DimValues& values) {
     std::vector<std::vector<void*>> functions(kCodeCopies);
     for (std::vector<void*>& copy : functions)
       for (size_t i = 0; i < timed.code.size(); ++i) {
@@ -80,20 +86,24 @@ class Bench {
       TENON_OK(api_.synchronize(queue_));
       workspaces.push_back(memory);
     }
-    TENON_OK(api_.code->begin_capture(queue_));
-    bool launched = true;
-    for (int link = 0; link < kChain && launched; ++link)
-      for (size_t i = 0; i < timed.code.size() && launched; ++i) {
-        auto done = launch(timed.kernel->launches[i], *timed.code[i], functions[link % kCodeCopies][i], link, workspaces, values);
-        launched = done.ok();
-      }
-    auto graph = api_.code->end_capture(queue_);
-    if (!launched || !graph.ok()) {
-      if (graph.ok()) api_.code->drop(queue_, *graph);
-      return nullptr;
+    Chain chain;
+    for (const int links : {kShortChain, kChain}) {
+      TENON_OK(api_.code->begin_capture(queue_));
+      bool launched = true;
+      for (int link = 0; link < links && launched; ++link)
+        for (size_t i = 0; i < timed.code.size() && launched; ++i) {
+          auto done = launch(timed.kernel->launches[i], *timed.code[i], functions[link % kCodeCopies][i], link, workspaces, values);
+          launched = done.ok();
+        }
+      auto graph = api_.code->end_capture(queue_);
+      if (graph.ok()) graphs_.push_back(*graph);
+      if (!launched || !graph.ok()) return Chain();
+      chain = {*graph, links};
+      TENON_OK(replay(chain, 1));
+      TENON_TRY(us, replay(chain, 1));
+      if (us > kLongUs) break;
     }
-    graphs_.push_back(*graph);
-    return *graph;
+    return chain;
   }
 
   /// The contents of the operand that stands `from_end` before the last.
@@ -103,11 +113,12 @@ class Bench {
     return api_.synchronize(queue_);
   }
 
-  Result<double> replay(void* graph, int times) {
+  /// Microseconds of a launch.
+  Result<double> replay(const Chain& chain, int times) {
     const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < times; ++i) TENON_OK(api_.code->replay(queue_, graph));
+    for (int i = 0; i < times; ++i) TENON_OK(api_.code->replay(queue_, chain.graph));
     TENON_OK(api_.synchronize(queue_));
-    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / times / kChain;
+    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / times / chain.links;
   }
 
  private:
@@ -152,13 +163,13 @@ class Bench {
       std::memcpy(args.data() + reloc.offset, &address, sizeof address);
     }
     engine::CodeLaunch launch{.function = function, .cooperative = row.cooperative, .args = args};
-    launch.dependent = row.mode == engine::LaunchMode::dependent && code.has_wait && link > 0;
     for (const auto& [from, to] :
          {std::pair(&row.grid, &launch.grid), std::pair(&row.block, &launch.block), std::pair(&row.cluster, &launch.cluster)})
       for (size_t i = 0; i < from->size(); ++i) {
         TENON_TRY(size, evaluate((*from)[i], values));
         (*to)[i] = static_cast<uint32_t>(size);
       }
+    launch.dependent = link > 0 && code.has_wait && may_be_dependent(row, launch);
     TENON_TRY(shared, evaluate(row.shared_bytes, values));
     launch.shared_bytes = static_cast<uint32_t>(shared);
     return api_.code->launch(queue_, launch);
@@ -173,23 +184,23 @@ class Bench {
   Bytes pattern_;
 };
 
-/// Microseconds of a launch in each graph, the graphs in turns; infinite where there is none. A first replay sorts out what is hopeless.
-Result<std::vector<double>> medians(Bench& bench, const std::vector<void*>& graphs) {
-  std::vector<double> first(graphs.size(), HUGE_VAL);
-  for (size_t i = 0; i < graphs.size(); ++i) {
-    if (!graphs[i]) continue;
-    TENON_TRY(us, bench.replay(graphs[i], 1));
+/// Microseconds of a launch in each chain, the chains in turns; infinite where there is none. A first replay sorts out what is hopeless.
+Result<std::vector<double>> medians(Bench& bench, const std::vector<Bench::Chain>& chains) {
+  std::vector<double> first(chains.size(), HUGE_VAL);
+  for (size_t i = 0; i < chains.size(); ++i) {
+    if (!chains[i].graph) continue;
+    TENON_TRY(us, bench.replay(chains[i], 1));
     first[i] = us;
   }
   const double best = *std::min_element(first.begin(), first.end());
-  std::vector<std::vector<double>> rounds(graphs.size());
+  std::vector<std::vector<double>> rounds(chains.size());
   for (int round = 0; round < kRounds; ++round)
-    for (size_t i = 0; i < graphs.size(); ++i) {
-      if (!graphs[i] || first[i] > kHopeless * best) continue;
-      TENON_TRY(us, bench.replay(graphs[i], best > kLongUs ? 1 : kReplays));
+    for (size_t i = 0; i < chains.size(); ++i) {
+      if (!chains[i].graph || first[i] > kHopeless * best) continue;
+      TENON_TRY(us, bench.replay(chains[i], best > kLongUs ? 1 : kReplays));
       rounds[i].push_back(us);
     }
-  for (size_t i = 0; i < graphs.size(); ++i) {
+  for (size_t i = 0; i < chains.size(); ++i) {
     if (rounds[i].empty()) continue;
     std::sort(rounds[i].begin(), rounds[i].end());
     first[i] = rounds[i][rounds[i].size() / 2];
@@ -204,13 +215,12 @@ Result<std::vector<double>> time_kernels(const engine::DeviceApi& device, std::s
   Bench bench(device);
   TENON_OK(bench.open());
   TENON_OK(bench.place(operands));
-  std::vector<void*> graphs;
+  std::vector<Bench::Chain> chains;
   for (const TimedKernel& candidate : candidates) {
-    TENON_TRY(graph, bench.chain(candidate, values));
-    graphs.push_back(graph);
-    if (graph) TENON_OK(bench.replay(graph, 1));
+    TENON_TRY(chain, bench.chain(candidate, values));
+    chains.push_back(chain);
   }
-  return medians(bench, graphs);
+  return medians(bench, chains);
 }
 
 Result<double> time_kernel(const engine::DeviceApi& device, const TimedKernel& kernel, std::span<const TimedOperand> operands,
@@ -218,10 +228,9 @@ Result<double> time_kernel(const engine::DeviceApi& device, const TimedKernel& k
   Bench bench(device);
   TENON_OK(bench.open());
   TENON_OK(bench.place(operands));
-  TENON_TRY(graph, bench.chain(kernel, values));
-  if (!graph) return fail(ErrorKind::unsupported, "the device does not launch this kernel");
-  TENON_OK(bench.replay(graph, 1));
-  TENON_TRY(us, medians(bench, std::vector{graph}));
+  TENON_TRY(chain, bench.chain(kernel, values));
+  if (!chain.graph) return fail(ErrorKind::unsupported, "the device does not launch this kernel");
+  TENON_TRY(us, medians(bench, std::vector{chain}));
   for (size_t i = 0; i < out.size(); ++i) TENON_OK(bench.read(out.size() - 1 - i, out[i]));
   return us[0];
 }

@@ -8,7 +8,7 @@
 namespace tenon::tune {
 namespace {
 
-engine::Body body_of_a_product() {
+engine::Body body_of_a_product(const Dim& rows = 128) {
   engine::Body body;
   const auto operand = [&](engine::BufferKind kind, std::vector<Dim> dims) {
     body.buffers.push_back({.kind = kind});
@@ -16,9 +16,9 @@ engine::Body body_of_a_product() {
                            .type = ValueType::tensor(DType::f16, Shape(std::move(dims)))};
   };
   engine::Step step{
-      .problem = engine::GemmProblem{.a = DType::f16, .b = DType::f16, .out = DType::f16, .m = 128, .n = 768, .k = 768, .b_static = true}};
-  step.in = {operand(engine::BufferKind::arena, {128, 768}), operand(engine::BufferKind::weight, {768, 768})};
-  step.out = {operand(engine::BufferKind::arena, {128, 768})};
+      .problem = engine::GemmProblem{.a = DType::f16, .b = DType::f16, .out = DType::f16, .m = rows, .n = 768, .k = 768, .b_static = true}};
+  step.in = {operand(engine::BufferKind::arena, {rows, 768}), operand(engine::BufferKind::weight, {768, 768})};
+  step.out = {operand(engine::BufferKind::arena, {rows, 768})};
   body.segments.push_back({.steps = {step}});
   return body;
 }
@@ -63,6 +63,38 @@ TEST(Candidates, TheFastestIsChosenByTheTimings) {
   timings.add({facts.name, (*candidates)[5].key, 1.0});
   EXPECT_TRUE(recall(*candidates, facts, tuning).empty());
   EXPECT_EQ(&best_of(*candidates), &(*candidates)[5]);
+}
+
+TEST(Candidates, AreThoseForTheExpectedSizes) {
+  const engine::Body body = body_of_a_product(Dim::symbol("n"));
+  const engine::Step& step = body.segments[0].steps[0];
+  const engine::DeviceFacts& facts = *cuda::facts_of("sm_90");
+  Timings timings;
+  const auto for_rows = [&](DimValues sizes) {
+    auto made = candidates_for(body, step, *find_backend("cuda"), facts, {.timings = &timings, .sizes = std::move(sizes)});
+    EXPECT_TRUE(made.ok());
+    return made.ok() ? std::move(*made) : std::vector<Candidate>(1);
+  };
+  const auto guessed = for_rows({}), few = for_rows({{"n", kGuess}}), many = for_rows({{"n", 4096}});
+  EXPECT_EQ(guessed[0].config, few[0].config);
+  EXPECT_EQ(guessed[0].key, few[0].key);
+  EXPECT_NE(few[0].config, many[0].config) << "a tile for 32 rows is none for 4096";
+  EXPECT_EQ(many[0].operands[0].bytes, 4096 * 768 * 2);
+  const auto same_tile = std::find_if(many.begin(), many.end(), [&](const Candidate& one) { return one.config == few[0].config; });
+  if (same_tile != many.end()) {
+    EXPECT_NE(same_tile->key, few[0].key) << "times for other sizes";
+  }
+
+  // What is built without timings, too.
+  const auto favourite = [&](const DimValues& sizes) {
+    const auto made = candidates_for(body, step, *find_backend("cuda"), facts, {.sizes = sizes});
+    EXPECT_TRUE(made.ok() && made->size() == 1);
+    CodeStore store;
+    EXPECT_TRUE(made->front().tactic->build(step.problem, {.device = facts, .code = store, .sizes = sizes}).ok());
+    return store.rows().at(0).text;
+  };
+  EXPECT_EQ(favourite({}), favourite({{"n", kGuess}}));
+  EXPECT_NE(favourite({}), favourite({{"n", 4096}}));
 }
 
 }  // namespace

@@ -111,6 +111,14 @@ TEST(Network, ErrorsSayWhichLayerAndWhy) {
   expect(network.mark_output(x, "y"));
   EXPECT_THAT(error_of(network.mark_output(w, "y")), testing::HasSubstr("an output 'y' already"));
   EXPECT_THAT(error_of(tenon::Builder().build(network, {.targets = {"abacus"}})), testing::HasSubstr("abacus"));
+  const auto expecting = [&](std::string name, std::vector<int64_t> dims) {
+    return error_of(tenon::Builder().build(network, {.opt_dims = {{std::move(name), std::move(dims)}}}));
+  };
+  EXPECT_EQ(expecting("x", {64, 3, 8, 8}), "");
+  EXPECT_THAT(expecting("z", {1}), testing::HasSubstr("'z', which is no input"));
+  EXPECT_THAT(expecting("x", {64, 4, 8, 8}), testing::HasSubstr("dim 1 is expected to be 4"));
+  EXPECT_THAT(expecting("x", {-1, 3, 8, 8}), testing::HasSubstr("dim 0 is expected to be -1"));
+  EXPECT_THAT(expecting("x", {64, 3}), testing::HasSubstr("2 sizes are expected of it"));
 }
 
 TEST(Network, ProgressCancels) {

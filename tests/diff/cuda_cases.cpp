@@ -85,7 +85,7 @@ std::vector<CudaCase> cuda_cases(std::string_view kind) {
 std::vector<std::string> some_configs(const tune::Tactic& tactic, const engine::Problem& problem, const engine::DeviceFacts& device,
                                       uint64_t seed) {
   if (!tactic.configs) return {""};
-  std::vector<std::string> all = tactic.configs(problem, device);
+  std::vector<std::string> all = tactic.configs(problem, device, {});
   std::mt19937_64 random(seed);
   std::shuffle(all.begin() + 1, all.end(), random);
   all.resize(std::min<size_t>(all.size(), 2));

@@ -132,6 +132,13 @@ const std::vector<CudaRow>& cuda_rows() {
       {"index{shape=[12, 6, 3] pieces=[{strides=[0, 0, 1] terms=[{steps=[1, 0, 0] outside=wrap size=4 stride=9}, {steps=[0, 1, 0] "
        "outside=wrap size=n stride=3}]}]}",
        {{"n", 3}}},
+      // an image of three channels as a strided convolution reads it, rounded
+      {"index{shape=[2, 9, 7, 2, 4] pieces=[{strides=[351, 13, 0, 0, 0] terms=[{start=-1 steps=[0, 0, 2, 1, 0] outside=fill size=13 "
+       "stride=1}, {steps=[0, 0, 0, 0, 1] outside=fill size=3 stride=117}]}] to=f16}",
+       {}},
+      {"index{type=f16 shape=[n, 4, 3, 5, 8] pieces=[{strides=[60, 5, 0, 0, 0] terms=[{start=-2 steps=[0, 0, 5, 1, 0] outside=fill size=5 "
+       "stride=1}, {steps=[0, 0, 0, 0, 1] outside=fill size=3 stride=20}]}] to=bf16}",
+       {{"n", 3}}},
       {"index{type=f64 shape=[37] pieces=[{strides=[0]}]}", {}},
       {"index{shape=[0, 4] pieces=[{strides=[4, 1]}]}", {}},
       {"index{shape=[] pieces=[{offset=2}]}", {}},

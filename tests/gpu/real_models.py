@@ -211,6 +211,11 @@ def sources_of(folders: list[Path], unpacked: Path) -> dict[str, Path]:
     return out
 
 
+def card() -> str:
+    """The GPU's name, as its driver says it."""
+    return call(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]).splitlines()[0]
+
+
 def reasons() -> dict[tuple[str, str], str]:
     lines = [line for line in EXCEPTIONS.read_text().splitlines() if line and not line.startswith("#")]
     return {(words[0], words[1]): words[2] for words in (line.split(None, 2) for line in lines)}
@@ -228,7 +233,7 @@ def main() -> int:
     args = parser.parse_args()
     rows = json.loads(args.out.read_text()) if args.out.exists() else []
     done = {(row["model"], row["precision"]) for row in rows}
-    end, left = time.monotonic() + args.seconds, 0
+    end, left, device = time.monotonic() + args.seconds, 0, card()
     with tempfile.TemporaryDirectory() as unpacked, ThreadPoolExecutor(args.jobs) as pool:
         sources = sources_of(args.folders, Path(unpacked))
 
@@ -241,7 +246,7 @@ def main() -> int:
         for made in pool.map(work, [name for name in sorted(sources) if not args.only or name in args.only]):
             left += made is None
             for row in made or []:
-                rows.append(row)
+                rows.append(row | {"device": device})
                 print(json.dumps(row), flush=True)
             args.out.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
     known = reasons()

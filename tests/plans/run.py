@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 MODELS = [ROOT / "samples/digits/digits.onnx", *sorted((ROOT / "tests/models/small").glob("*/model.onnx"))]
 SKIPPED = 77
-# Sizes of inputs for a GPU: without numbers no launch is dependent. Other symbols stay, and all of SYMBOLIC.
+# Sizes of inputs for a GPU, as models are built that are to be fast. Other symbols stay, and all of SYMBOLIC.
 SIZES = {"batch": 2, "length": 8, "height": 16, "width": 16}
 SYMBOLIC = {"digits"}
 

@@ -104,7 +104,7 @@ def test_refit(affine_bytes: bytes) -> None:
 
 
 def test_shapes_fix_inputs(affine_bytes: bytes) -> None:
-    engine = tenon.build(affine_bytes, shapes={"x": (4, 3)})
+    engine = tenon.build(affine_bytes, shapes={"x": (4, 3)}, opt_shapes={"x": (4, 3)})
     assert engine.inputs[0].shape == (4, 3)
     assert engine(np.ones((4, 3), np.float32))["y"].shape == (4, 2)
     with pytest.raises(tenon.InvalidArgumentError):

@@ -130,6 +130,25 @@ def test_shapes_of_a_network_can_be_fixed(affine_bytes: bytes) -> None:
     assert engine.get_binding_shape(1) == (2, 2)
 
 
+def test_profiles(affine_bytes: bytes) -> None:
+    logger = Collector()
+    builder, network = parsed(affine_bytes, logger)
+    config = builder.create_builder_config()
+    profile = builder.create_optimization_profile()
+    assert profile.set_shape("x", min=(1, 3), opt=(4, 3), max=(16, 3))
+    assert profile.get_shape("x") == [(1, 3), (4, 3), (16, 3)]
+    assert config.add_optimization_profile(profile) == 0
+    context = builder.build_engine(network, config).create_execution_context()
+    assert context.set_binding_shape(0, (64, 3)), "no shape needs a profile"
+    assert logger.messages == []
+    assert config.add_optimization_profile(profile) == 1
+    builder.build_engine(network, config)
+    assert "profiles but the first" in logger.messages[0]
+    profile.set_shape("x", min=(1, 4), opt=(4, 4), max=(16, 4))
+    with pytest.raises(tenon.InvalidArgumentError, match="dim 1 is expected to be 4"):
+        builder.build_engine(network, config)
+
+
 def test_settings_without_an_effect_are_named_once(affine_bytes: bytes) -> None:
     logger = Collector()
     builder, network = parsed(affine_bytes, logger)

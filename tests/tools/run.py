@@ -94,6 +94,19 @@ class Tools(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("control flow is decided on the host", done.stderr)
 
+    def test_kernels_are_chosen_for_the_expected_sizes(self) -> None:
+        """Of a model whose batch is open: tiles for 32 where nothing is said, and for what is expected else."""
+        engine, plans = Path(self.folder.name) / "expected.engine", []
+        for flags in ([], ["--opt-shape", "image=32x3x32x32"], ["--opt-shape", "image=4000x3x32x32"]):
+            done = call("build", MODEL, "-o", engine, "--target", "sm_90", "--fp16", "--no-tune", *flags)
+            if "NVRTC, which" in done.stderr:
+                self.skipTest("NVRTC is not installed")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            plans.append(self.ok("inspect", engine, "--plan"))
+        self.assertEqual(plans[0], plans[1])
+        self.assertNotEqual(plans[1], plans[2])
+        self.assertNotIn("4000", plans[2])
+
     def test_help_has_examples(self) -> None:
         for verb in ("build", "run", "bench", "test", "inspect", "env", "doctor"):
             text = self.ok(verb, "--help")
@@ -117,6 +130,8 @@ class Tools(unittest.TestCase):
         self.fails(1, "missing.onnx", "test", missing)
         self.fails(1, "sm_1", "build", MODEL, "-o", missing, "--target", "sm_1")
         self.fails(1, "--shape", "run", self.engine, "--shape", "x=1xq")
+        self.fails(1, "--opt-shape wants", "build", MODEL, "-o", missing, "--opt-shape", "image=1xq")
+        self.fails(1, "no input", "build", MODEL, "-o", missing, "--opt-shape", "picture=1x3x32x32")
         self.fails(1, "missing", "run", self.engine, "--input", "missing=x.npy")
         self.assertIn("error", json.loads(self.fails(1, "missing.onnx", "inspect", missing, "--json")))
         self.fails(1, "missing", missing, tool="tenon-run")

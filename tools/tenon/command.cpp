@@ -23,11 +23,11 @@ void print_json(const Json& document) {
   std::fputc('\n', stdout);
 }
 
-Result<Shapes> parse_shapes(const std::vector<std::string>& texts) {
+Result<Shapes> parse_shapes(const std::vector<std::string>& texts, std::string_view option) {
   Shapes out;
   for (const std::string& text : texts) {
     const size_t at = text.rfind('=');
-    if (at == std::string::npos || at == 0) return fail("--shape wants name=AxBxC, got '{}'", text);
+    if (at == std::string::npos || at == 0) return fail("{} wants name=AxBxC, got '{}'", option, text);
     Dims dims;
     const char* next = text.data() + at + 1;
     const char* end = text.data() + text.size();
@@ -35,7 +35,7 @@ Result<Shapes> parse_shapes(const std::vector<std::string>& texts) {
       int64_t dim = 0;
       const auto [stop, status] = std::from_chars(next, end, dim);
       if (status != std::errc() || dim < 0 || (stop != end && (*stop != 'x' || stop + 1 == end)))
-        return fail("--shape wants numbers with 'x' between them, for instance 1x3x224x224, got '{}'", text);
+        return fail("{} wants numbers with 'x' between them, for instance 1x3x224x224, got '{}'", option, text);
       dims.push_back(dim);
       next = stop == end ? end : stop + 1;
     }

@@ -32,7 +32,7 @@ void note(fmt::format_string<Args...> text, Args&&... args) {
 
 using Shapes = std::map<std::string, Dims, std::less<>>;
 /// "input=1x3x224x224"; "x=" is a scalar.
-Result<Shapes> parse_shapes(const std::vector<std::string>& texts);
+Result<Shapes> parse_shapes(const std::vector<std::string>& texts, std::string_view option = "--shape");
 Json dims_json(const Dims& dims);
 
 /// Stage and percent on one line of a terminal; nothing where standard error is none.

@@ -219,7 +219,7 @@ struct Builder {
       return;
     }
     out.in = std::move(*inputs);
-    out.out.emplace_back(p.type, p.shape);
+    out.out.emplace_back(p.to == DType::none ? p.type : p.to, p.shape);
   }
   void operator()(const ResizeProblem& p) {
     in(p.type, p.in);

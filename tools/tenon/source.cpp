@@ -18,6 +18,9 @@ void Source::add_options(Verb& verb, bool with_shapes) {
   verb.option("--device", &device,
               "where to run: cpu, cuda (the first GPU), cuda:1; a model is built for it unless --target says otherwise");
   if (with_shapes) verb.option("--shape", &shapes, "dims of an input: name=1x3x224x224; may be repeated", {.commas = true});
+  verb.option("--opt-shape", &opt_shapes,
+              "dims of an input that kernels are chosen and measured for, where the model leaves sizes open; others run too",
+              {.commas = true});
   verb.option("--fp16", &fp16, "store and multiply in 16-bit floats, sum in FP32");
   verb.option("--bf16", &bf16, "the same with bfloat16");
   verb.option("--tf32", &tf32, "products and convolutions of FP32 values may round their operands to TF32 (10 bits of mantissa)");
@@ -48,6 +51,7 @@ Result<std::string> precision_of(const Source& source) {
 
 Result<Bytes> build(const Source& source) {
   TENON_TRY(shapes, parse_shapes(source.shapes));
+  TENON_TRY(opt_shapes, parse_shapes(source.opt_shapes, "--opt-shape"));
   TENON_TRY(precision, precision_of(source));
   BuildOptions options;
   if (!source.device.empty()) options.targets = {source.device};
@@ -56,6 +60,7 @@ Result<Bytes> build(const Source& source) {
   options.strict = source.strict;
   options.stress = source.stress;
   options.input_dims = std::move(shapes);
+  options.opt_dims = std::move(opt_shapes);
   options.tune = !source.no_tune;
   options.timing_cache = source.timing_cache;
   options.disabled_passes = source.disabled_passes;

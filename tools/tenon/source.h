@@ -9,9 +9,10 @@ namespace tenon::cli {
 /// The options of `build`, `run`, `bench` and `test` that say how an engine comes about.
 struct Source {
   std::string path;
-  std::vector<std::string> targets;  // empty: "cpu" when building, the best of the file when loading
-  std::string device;                // "cpu", "cuda:1": builds for it where targets are empty
-  std::vector<std::string> shapes;   // "name=1x3"
+  std::vector<std::string> targets;     // empty: "cpu" when building, the best of the file when loading
+  std::string device;                   // "cpu", "cuda:1": builds for it where targets are empty
+  std::vector<std::string> shapes;      // "name=1x3"
+  std::vector<std::string> opt_shapes;  // the same: what kernels are chosen for
   bool fp16 = false, bf16 = false, tf32 = false, strict_fp32 = false, no_tune = false, strict = false, stress = false;
   std::string timing_cache;
   std::vector<std::string> disabled_passes;

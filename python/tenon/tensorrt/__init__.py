@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from tenon.tensorrt._builder import Builder, IBuilderConfig, INetworkDefinition, ITensor, OnnxParser, ParserError
+from tenon.tensorrt._builder import Builder, IBuilderConfig, INetworkDefinition, IOptimizationProfile, ITensor, OnnxParser, ParserError
 from tenon.tensorrt._runtime import ICudaEngine, IExecutionContext, IHostMemory, Runtime
 from tenon.tensorrt._types import (
     BuilderFlag,
@@ -59,6 +59,7 @@ __all__ = [
     "IHostMemory",
     "ILogger",
     "INetworkDefinition",
+    "IOptimizationProfile",
     "ITensor",
     "Logger",
     "MemoryPoolType",

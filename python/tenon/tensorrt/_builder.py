@@ -43,6 +43,7 @@ class IBuilderConfig(Closing):
         self._flags: set[int] = set()
         self._settings: dict[str, Any] = {}
         self._pools: dict[int, int] = {}
+        self._profiles: list[IOptimizationProfile] = []
 
     def __getattr__(self, name: str) -> Any:
         if name in IBuilderConfig._IGNORED:
@@ -87,10 +88,15 @@ class IBuilderConfig(Closing):
     def get_memory_pool_limit(self, pool: MemoryPoolType) -> int:
         return self._pools.get(int(pool), 0)
 
-    def add_optimization_profile(self, profile: object) -> int:
-        """Profiles are not needed: an engine runs every shape that the model allows. Returns 0."""
-        self._settings["optimization profiles"] = True
-        return 0
+    def add_optimization_profile(self, profile: IOptimizationProfile) -> int:
+        """Kernels are chosen for the first profile's opt shapes; an engine runs every shape that the model allows. Returns its index."""
+        self._profiles.append(profile)
+        if len(self._profiles) > 1:
+            self._settings["optimization profiles but the first"] = True
+        return len(self._profiles) - 1
+
+    def _opt_dims(self) -> dict[str, list[int]]:
+        return {name: list(shapes[1]) for name, shapes in self._profiles[0]._shapes.items()} if self._profiles else {}
 
     def _precision(self) -> _core.Precision:
         """The narrowest that a flag allows."""
@@ -104,8 +110,8 @@ class IBuilderConfig(Closing):
         return names
 
 
-class _Profile(Closing):
-    """An optimization profile, which Tenon does not need."""
+class IOptimizationProfile(Closing):
+    """Shapes of inputs. Of a profile opt has an effect: no shape needs one."""
 
     def __init__(self) -> None:
         self._shapes: dict[str, list[Dims]] = {}
@@ -306,8 +312,8 @@ class Builder(Closing):
     def create_builder_config(self) -> IBuilderConfig:
         return IBuilderConfig()
 
-    def create_optimization_profile(self) -> _Profile:
-        return _Profile()
+    def create_optimization_profile(self) -> IOptimizationProfile:
+        return IOptimizationProfile()
 
     @property
     def platform_has_fast_fp16(self) -> bool:
@@ -350,4 +356,5 @@ class Builder(Closing):
         if new:
             self.logger.log(ILogger.WARNING, f"settings without an effect in Tenon: {', '.join(new)}")
         network_to_build = network._to_build(self.logger)
-        return _core.build(network_to_build, ["cpu"], config._precision(), False, True, "", [], log_of(self.logger), None)
+        log = log_of(self.logger)
+        return _core.build(network_to_build, ["cpu"], config._precision(), False, True, "", config._opt_dims(), [], log, None)

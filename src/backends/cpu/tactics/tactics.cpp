@@ -8,7 +8,6 @@ tune::Tactic reference_tactic() {
   return {
       .name = "reference",
       .supports = [](const engine::Problem&, const engine::DeviceFacts&) { return engine::Verdict{}; },
-      .estimate_us = [](const engine::Problem&, const engine::DeviceFacts&) { return 1e6; },
       .build = [](const engine::Problem&, const tune::BuildCtx&) -> Result<engine::Kernel> {
         return engine::Kernel{.launches = {{.code = {.name = "reference"}}}};
       },

@@ -48,11 +48,14 @@ Places places_of(const AttentionProblem& p) {
 int64_t number_of(const Dim& dim) { return dim.constant().value_or(0); }
 int64_t padded(int64_t width, int64_t to) { return (width + to - 1) / to * to; }
 
-/// A size for choices between tiles: what is not known is one sequence of 128.
-double likely(const Dim& dim, double unknown) { return dim.constant() ? static_cast<double>(*dim.constant()) : unknown; }
+/// A size for choices between tiles: what is not known or expected is one sequence of 128.
+double likely(const Dim& dim, double unknown, const DimValues& sizes) {
+  const auto value = evaluate(dim, sizes);
+  return value.ok() ? static_cast<double>(*value) : unknown;
+}
 
-double tiles_of(const AttentionProblem& p, int64_t queries) {
-  return std::ceil(likely(p.tq, 128) / static_cast<double>(queries)) * likely(p.heads, 12) * likely(p.batch, 1);
+double tiles_of(const AttentionProblem& p, int64_t queries, const DimValues& sizes) {
+  return std::ceil(likely(p.tq, 128, sizes) / static_cast<double>(queries)) * likely(p.heads, 12, sizes) * likely(p.batch, 1, sizes);
 }
 
 /// As kernels/attention.cuh lays rows out.
@@ -72,9 +75,10 @@ std::string name_of(const AttentionTile& t) {
 }
 
 /// Tiles worth measuring. First the one with most queries that leaves most multiprocessors a block: warps without rows share the keys.
-std::vector<AttentionTile> tiles_for(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device) {
+std::vector<AttentionTile> tiles_for(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device,
+                                     const DimValues& sizes) {
   const int64_t width = std::max(number_of(p.d), number_of(p.dv));
-  const double queries = likely(p.tq, 128), keys = likely(p.tk, 128);
+  const double queries = likely(p.tq, 128, sizes), keys = likely(p.tk, 128, sizes);
   const auto staged = [&](AttentionTile t) {
     if (p.tk.constant() && *p.tk.constant() <= t.step()) t.stages = 1;
     while (t.stages > 1 && shared_bytes(p, t, tensor_cores) > kTwoBlocksBytes) --t.stages;
@@ -92,14 +96,10 @@ std::vector<AttentionTile> tiles_for(const AttentionProblem& p, bool tensor_core
     for (const int64_t size : {each, each == 16 ? each * 2 : each / 2}) out.push_back(staged({rows, parts, size, 2}));
   }
   const auto fills = [&](const AttentionTile& t) {
-    return t.rows == 1 || tiles_of(p, t.queries()) >= 0.7 * static_cast<double>(device.units);
+    return t.rows == 1 || tiles_of(p, t.queries(), sizes) >= 0.7 * static_cast<double>(device.units);
   };
   std::stable_partition(out.begin(), out.end(), fills);
   return out;
-}
-
-AttentionTile choose_tile(const AttentionProblem& p, bool tensor_cores, const engine::DeviceFacts& device) {
-  return tiles_for(p, tensor_cores, device).front();
 }
 
 FinishSpec finish_of(const AttentionProblem& p, bool tensor_cores) {
@@ -137,20 +137,6 @@ engine::Verdict supports_attention(const engine::Problem& problem, const engine:
   if (kTensorCores && p->type != DType::f16 && p->type != DType::bf16) return engine::no("wants operands of f16 or bf16");
   if (!kTensorCores && p->type != DType::f32) return engine::no("wants operands of f32");
   return takes(*p);
-}
-
-template <bool kTensorCores>
-double estimate_attention(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<AttentionProblem>();
-  const AttentionTile t = choose_tile(p, kTensorCores, device);
-  const double pairs = likely(p.batch, 1) * likely(p.heads, 12) * likely(p.tq, 128) * likely(p.tk, 128) * (p.causal ? 0.5 : 1);
-  const double flops = 2 * pairs * static_cast<double>(number_of(p.d) + number_of(p.dv));
-  const double rate = kTensorCores ? 0.4 * device.f16_flops_per_us : 0.3 * device.f32_flops_per_us;
-  const double busy = std::min(1.0, tiles_of(p, t.queries()) / static_cast<double>(std::max<int64_t>(device.units, 1)));
-  const double steps = std::ceil(likely(p.tk, 128) / static_cast<double>(t.step()));
-  return device.launch_us + 2 +
-         0.5 * steps * std::ceil(tiles_of(p, t.queries()) / 4 / static_cast<double>(std::max<int64_t>(device.units, 1))) +
-         flops / std::max(rate * busy, 1.0);
 }
 
 /// Where a row of an operand's head begins.
@@ -214,16 +200,16 @@ std::string result_row_text(KernelWriter& w, const AttentionProblem& p) {
   return out;
 }
 
-std::vector<std::string> configs_of_attention(const engine::Problem& problem, const engine::DeviceFacts& device) {
+std::vector<std::string> configs_of_attention(const engine::Problem& problem, const engine::DeviceFacts& device, const DimValues& sizes) {
   std::vector<std::string> out;
-  for (const AttentionTile& tile : tiles_for(*problem.as<AttentionProblem>(), true, device)) out.push_back(name_of(tile));
+  for (const AttentionTile& tile : tiles_for(*problem.as<AttentionProblem>(), true, device, sizes)) out.push_back(name_of(tile));
   return out;
 }
 
 template <bool kTensorCores>
 Result<engine::Kernel> build_attention(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const auto& p = *problem.as<AttentionProblem>();
-  const std::vector<AttentionTile> tiles = tiles_for(p, kTensorCores, ctx.device);
+  const std::vector<AttentionTile> tiles = tiles_for(p, kTensorCores, ctx.device, ctx.sizes);
   const auto named = std::find_if(tiles.begin(), tiles.end(),
                                   [&](const AttentionTile& tile) { return ctx.config.empty() || name_of(tile) == ctx.config; });
   if (named == tiles.end()) return fail(ErrorKind::not_found, "there is no tile '{}' for this attention", ctx.config);
@@ -245,9 +231,7 @@ Result<engine::Kernel> build_attention(const engine::Problem& problem, const tun
 
 }  // namespace
 
-tune::Tactic attention_mma() {
-  return {"attention_mma", supports_attention<true>, estimate_attention<true>, build_attention<true>, configs_of_attention};
-}
-tune::Tactic attention_f32() { return {"attention_f32", supports_attention<false>, estimate_attention<false>, build_attention<false>}; }
+tune::Tactic attention_mma() { return {"attention_mma", supports_attention<true>, build_attention<true>, configs_of_attention}; }
+tune::Tactic attention_f32() { return {"attention_f32", supports_attention<false>, build_attention<false>}; }
 
 }  // namespace tenon::cuda

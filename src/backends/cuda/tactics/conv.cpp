@@ -18,10 +18,11 @@ bool is_pointwise(const ConvProblem& p) {
   return all(p.kernel, 1) && all(p.pads, 0) && all(p.strides, 1) && p.in_spatial == p.out_spatial;
 }
 
-ProductSpec spec_of(const ConvProblem& p, bool tensor_cores) {
+ProductSpec spec_of(const ConvProblem& p, bool tensor_cores, const DimValues& sizes) {
   const Dim pixels = product_of(p.out_spatial), taps = product_of(p.kernel);
   const int64_t each = p.x == DType::f32 ? 4 : 8, c = *p.c.constant() / p.groups, m = *p.m.constant() / p.groups;
-  ProductSpec spec{.type = p.x, .tensor_cores = tensor_cores, .k = taps * Dim(c), .inputs = inputs_of(p), .finish = finish_of(p)};
+  ProductSpec spec{.type = p.x, .tensor_cores = tensor_cores, .k = taps * Dim(c), .sizes = sizes, .inputs = inputs_of(p)};
+  spec.finish = finish_of(p);
   if (p.channels_last) {
     spec.m = p.n * pixels, spec.n = m, spec.batch = p.groups;
     spec.a = {.k_inner = true, .whole = c % each == 0};
@@ -42,21 +43,15 @@ engine::Verdict supports_conv(const engine::Problem& problem, const engine::Devi
   if (kTensorCores && !fits_tensor_cores(p->x, p->math)) return engine::no("wants operands of f16, bf16 or TF32");
   if (const engine::Verdict verdict = takes_conv(*p); !verdict.ok) return verdict;
   if (p->transposed && p->channels_last) return engine::no("transposed, it wants the channels first");
-  const ProductSpec spec = spec_of(*p, kTensorCores);
+  const ProductSpec spec = spec_of(*p, kTensorCores, {});
   if (const engine::Verdict verdict = takes_sizes(spec); !verdict.ok) return verdict;
   return takes_finish(spec.finish);
 }
 
 template <bool kTensorCores>
-double estimate_conv(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const ProductSpec spec = spec_of(*problem.as<ConvProblem>(), kTensorCores);
-  return product_us(spec, device);
-}
-
-template <bool kTensorCores>
 Result<engine::Kernel> build_conv(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const ConvProblem& p = *problem.as<ConvProblem>();
-  ProductSpec spec = spec_of(p, kTensorCores);
+  ProductSpec spec = spec_of(p, kTensorCores, ctx.sizes);
   KernelWriter w(spec.inputs, outputs_of(spec.finish), p.epilogue.operands.size());
   spec.sources = pixels_text(w, p, p.channels_last ? spec.m : spec.n, p.channels_last ? "SourceA" : "SourceB");
   spec.sources += weights_text(p, p.channels_last ? "SourceB" : "SourceA");
@@ -65,13 +60,13 @@ Result<engine::Kernel> build_conv(const engine::Problem& problem, const tune::Bu
 }
 
 template <bool kTensorCores>
-std::vector<std::string> configs_of_conv(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  return product_configs(spec_of(*problem.as<ConvProblem>(), kTensorCores), device);
+std::vector<std::string> configs_of_conv(const engine::Problem& problem, const engine::DeviceFacts& device, const DimValues& sizes) {
+  return product_configs(spec_of(*problem.as<ConvProblem>(), kTensorCores, sizes), device);
 }
 
 }  // namespace
 
-tune::Tactic conv_mma() { return {"conv_mma", supports_conv<true>, estimate_conv<true>, build_conv<true>, configs_of_conv<true>}; }
-tune::Tactic conv_f32() { return {"conv_f32", supports_conv<false>, estimate_conv<false>, build_conv<false>, configs_of_conv<false>}; }
+tune::Tactic conv_mma() { return {"conv_mma", supports_conv<true>, build_conv<true>, configs_of_conv<true>}; }
+tune::Tactic conv_f32() { return {"conv_f32", supports_conv<false>, build_conv<false>, configs_of_conv<false>}; }
 
 }  // namespace tenon::cuda

@@ -67,12 +67,12 @@ std::string window_text(KernelWriter& w, const Plane& g, std::string_view type, 
 /// Outputs of a thread: fewer where there is little work.
 constexpr std::array<int64_t, 3> kOutputs = {4, 2, 1};
 
-std::vector<int64_t> outputs_each(const ConvProblem& p, const engine::DeviceFacts& device) {
+std::vector<int64_t> outputs_each(const ConvProblem& p, const engine::DeviceFacts& device, const DimValues& sizes) {
   const Plane g = plane_of(p);
-  const double threads = guess(p.n * g.out_y * g.out_x * p.c) / static_cast<double>(channels_each(p));
+  const double threads = guess(p.n * g.out_y * g.out_x * p.c, sizes) / static_cast<double>(channels_each(p));
   std::vector<int64_t> out;
   for (const int64_t each : kOutputs) {
-    if (each == 1 || guess(g.out_x) >= static_cast<double>(each)) out.push_back(each);
+    if (each == 1 || guess(g.out_x, sizes) >= static_cast<double>(each)) out.push_back(each);
   }
   const auto enough = [&](int64_t each) {
     return each == 1 || threads / static_cast<double>(each) >= static_cast<double>(device.units * 256);
@@ -83,11 +83,12 @@ std::vector<int64_t> outputs_each(const ConvProblem& p, const engine::DeviceFact
 
 std::string config_of(int64_t outputs) { return strf("outputs {}", outputs); }
 
-std::vector<std::string> configs_of_conv_depthwise(const engine::Problem& problem, const engine::DeviceFacts& device) {
+std::vector<std::string> configs_of_conv_depthwise(const engine::Problem& problem, const engine::DeviceFacts& device,
+                                                   const DimValues& sizes) {
   const ConvProblem& p = *problem.as<ConvProblem>();
   if (!p.channels_last) return {""};
   std::vector<std::string> out;
-  for (const int64_t each : outputs_each(p, device)) out.push_back(config_of(each));
+  for (const int64_t each : outputs_each(p, device, sizes)) out.push_back(config_of(each));
   return out;
 }
 
@@ -98,7 +99,7 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
   int64_t slab = std::min<int64_t>(vectors, 32);
   while (vectors % slab != 0 || taps * slab * each * 4 > 32 * 1024) --slab;
   const int64_t places = 128 / slab, threads = slab * places;
-  int64_t outputs = outputs_each(p, ctx.device)[0];
+  int64_t outputs = outputs_each(p, ctx.device, ctx.sizes)[0];
   for (const int64_t each : kOutputs)
     if (ctx.config == config_of(each)) outputs = each;
   FinishSpec finish = finish_of(p);
@@ -131,8 +132,7 @@ Result<engine::Kernel> channels_last(const ConvProblem& p, const tune::BuildCtx&
   w.line("  if (first + o < {}) Finish::store(p, 0, line_y * {} + first + o, c0 + local, sum[o]);", int_size(w, g.out_x),
          int_size(w, g.out_x));
   const Dim grid = blocks(all, places) * Dim(vectors / slab);
-  const bool resident = grid.constant() && *grid.constant() <= engine::kDependentBlocksPerUnit * ctx.device.units;
-  return w.finish(ctx, {.grid = {grid}, .threads = threads, .mode = resident ? engine::LaunchMode::dependent : engine::LaunchMode::plain});
+  return w.finish(ctx, {.grid = {grid}, .threads = threads, .mode = mode_of(ctx, grid)});
 }
 
 Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx& ctx) {
@@ -161,10 +161,7 @@ Result<engine::Kernel> channels_first(const ConvProblem& p, const tune::BuildCtx
   w.line("const float v[4] = {{sum[0][0], sum[1][0], sum[2][0], sum[3][0]}};");
   w.line("Finish::store(p, 0, plane, oy * {} + first, v);", int_size(w, g.out_x));
   const Dim grid = p.n * p.m * each_plane;
-  const bool resident = grid.constant() && *grid.constant() <= engine::kDependentBlocksPerUnit * ctx.device.units;
-  return w.finish(
-      ctx,
-      {.grid = {grid}, .threads = kConvDepthwiseThreads, .mode = resident ? engine::LaunchMode::dependent : engine::LaunchMode::plain});
+  return w.finish(ctx, {.grid = {grid}, .threads = kConvDepthwiseThreads, .mode = mode_of(ctx, grid)});
 }
 
 Result<engine::Kernel> build_conv_depthwise(const engine::Problem& problem, const tune::BuildCtx& ctx) {
@@ -172,18 +169,8 @@ Result<engine::Kernel> build_conv_depthwise(const engine::Problem& problem, cons
   return p.channels_last ? channels_last(p, ctx) : channels_first(p, ctx);
 }
 
-double estimate_conv_depthwise(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const ConvProblem& p = *problem.as<ConvProblem>();
-  const Plane g = plane_of(p);
-  const double elems = guess(p.n * p.c * g.in_y * g.in_x) + guess(p.n * p.m * g.out_y * g.out_x);
-  const double flops = 2 * guess(p.n * p.m * g.out_y * g.out_x) * static_cast<double>(taps_of(g));
-  return device.launch_us + 1 + std::max(elems * bits_of(p.x) / 8 / device.memory_bytes_per_us, flops / (0.3 * device.f32_flops_per_us));
-}
-
 }  // namespace
 
-tune::Tactic conv_depthwise() {
-  return {"conv_depthwise", supports_conv_depthwise, estimate_conv_depthwise, build_conv_depthwise, configs_of_conv_depthwise};
-}
+tune::Tactic conv_depthwise() { return {"conv_depthwise", supports_conv_depthwise, build_conv_depthwise, configs_of_conv_depthwise}; }
 
 }  // namespace tenon::cuda

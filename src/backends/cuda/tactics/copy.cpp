@@ -20,11 +20,6 @@ engine::Verdict supports_copy(const engine::Problem& problem, const engine::Devi
   return {};
 }
 
-double estimate_copy(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<CopyProblem>();
-  return memory_us(2 * bytes_of(p.shape, p.type), device);
-}
-
 /// The problem in elements of `bytes` bytes.
 struct Move {
   Walk walk;  // one operand: the input
@@ -144,6 +139,6 @@ Result<engine::Kernel> build_copy(const engine::Problem& problem, const tune::Bu
 
 }  // namespace
 
-tune::Tactic copy() { return {"copy", supports_copy, estimate_copy, build_copy}; }
+tune::Tactic copy() { return {"copy", supports_copy, build_copy}; }
 
 }  // namespace tenon::cuda

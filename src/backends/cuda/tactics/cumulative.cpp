@@ -23,11 +23,6 @@ engine::Verdict supports_cumulative(const engine::Problem& problem, const engine
   return {};
 }
 
-double estimate_cumulative(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<CumulativeProblem>();
-  return memory_us(2 * bytes_of(p.shape, p.type), device) + 1;
-}
-
 class CumulativeText {
  public:
   CumulativeText(const CumulativeProblem& p, const tune::BuildCtx& ctx)
@@ -127,6 +122,6 @@ Result<engine::Kernel> build_cumulative(const engine::Problem& problem, const tu
 
 }  // namespace
 
-tune::Tactic cumulative() { return {"cumulative", supports_cumulative, estimate_cumulative, build_cumulative}; }
+tune::Tactic cumulative() { return {"cumulative", supports_cumulative, build_cumulative}; }
 
 }  // namespace tenon::cuda

@@ -17,8 +17,8 @@ GemmProblem folded(GemmProblem p) {
   return p;
 }
 
-ProductSpec spec_of(const GemmProblem& p, const GemmProblem& original, bool tensor_cores) {
-  ProductSpec spec{.type = p.a, .tensor_cores = tensor_cores, .m = p.m, .n = p.n, .k = p.k, .batch = 1};
+ProductSpec spec_of(const GemmProblem& p, const GemmProblem& original, bool tensor_cores, const DimValues& sizes) {
+  ProductSpec spec{.type = p.a, .tensor_cores = tensor_cores, .m = p.m, .n = p.n, .k = p.k, .batch = 1, .sizes = sizes};
   for (const Dim& dim : p.batch) spec.batch = spec.batch * dim;
   const int64_t each = p.a == DType::f32 ? 4 : 8;
   spec.a = {.k_inner = !p.trans_a, .whole = divides(each, p.trans_a ? p.m : p.k)};
@@ -45,7 +45,7 @@ engine::Verdict takes(const GemmProblem& p, bool tensor_cores) {
   for (size_t i = 0; i < p.batch.size(); ++i)
     for (const Dim& dim : {p.a_batch[i], p.b_batch[i]})
       if (!(dim == p.batch[i]) && !(dim == Dim(1))) return engine::no("whether a batch broadcasts is known only when it runs");
-  const ProductSpec spec = spec_of(folded(p), p, tensor_cores);
+  const ProductSpec spec = spec_of(folded(p), p, tensor_cores, {});
   if (const engine::Verdict verdict = takes_sizes(spec); !verdict.ok) return verdict;
   return takes_finish(spec.finish);
 }
@@ -74,7 +74,7 @@ std::string source_text(KernelWriter& w, const GemmProblem& p, bool is_a) {
 
 Result<engine::Kernel> build_gemm(const GemmProblem& original, bool tensor_cores, const tune::BuildCtx& ctx) {
   const GemmProblem p = folded(original);
-  ProductSpec spec = spec_of(p, original, tensor_cores);
+  ProductSpec spec = spec_of(p, original, tensor_cores, ctx.sizes);
   KernelWriter w(spec.inputs, outputs_of(spec.finish), p.epilogue.operands.size());
   spec.sources = source_text(w, p, true) + source_text(w, p, false);
   spec.finish.row = strf("i64(batch) * {} + row", w.size(p.m));
@@ -92,26 +92,19 @@ engine::Verdict supports_gemm(const engine::Problem& problem, const engine::Devi
 }
 
 template <bool kTensorCores>
-double estimate_gemm(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const GemmProblem& original = *problem.as<GemmProblem>();
-  const ProductSpec spec = spec_of(folded(original), original, kTensorCores);
-  return product_us(spec, device);
-}
-
-template <bool kTensorCores>
 Result<engine::Kernel> build_kernel(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   return build_gemm(*problem.as<GemmProblem>(), kTensorCores, ctx);
 }
 
 template <bool kTensorCores>
-std::vector<std::string> configs_of_gemm(const engine::Problem& problem, const engine::DeviceFacts& device) {
+std::vector<std::string> configs_of_gemm(const engine::Problem& problem, const engine::DeviceFacts& device, const DimValues& sizes) {
   const GemmProblem& original = *problem.as<GemmProblem>();
-  return product_configs(spec_of(folded(original), original, kTensorCores), device);
+  return product_configs(spec_of(folded(original), original, kTensorCores, sizes), device);
 }
 
 }  // namespace
 
-tune::Tactic gemm_mma() { return {"gemm_mma", supports_gemm<true>, estimate_gemm<true>, build_kernel<true>, configs_of_gemm<true>}; }
-tune::Tactic gemm_f32() { return {"gemm_f32", supports_gemm<false>, estimate_gemm<false>, build_kernel<false>, configs_of_gemm<false>}; }
+tune::Tactic gemm_mma() { return {"gemm_mma", supports_gemm<true>, build_kernel<true>, configs_of_gemm<true>}; }
+tune::Tactic gemm_f32() { return {"gemm_f32", supports_gemm<false>, build_kernel<false>, configs_of_gemm<false>}; }
 
 }  // namespace tenon::cuda

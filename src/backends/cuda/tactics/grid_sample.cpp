@@ -25,11 +25,6 @@ engine::Verdict supports_grid_sample(const engine::Problem& problem, const engin
   return {};
 }
 
-double estimate_grid_sample(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<GridSampleProblem>();
-  return memory_us(bytes_of(Shape(p.out_spatial), p.type) * 4, device) + 5;
-}
-
 Result<engine::Kernel> build_grid_sample(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const auto& p = *problem.as<GridSampleProblem>();
   const size_t rank = p.in_spatial.size();
@@ -79,6 +74,6 @@ Result<engine::Kernel> build_grid_sample(const engine::Problem& problem, const t
 
 }  // namespace
 
-tune::Tactic grid_sample() { return {"grid_sample", supports_grid_sample, estimate_grid_sample, build_grid_sample}; }
+tune::Tactic grid_sample() { return {"grid_sample", supports_grid_sample, build_grid_sample}; }
 
 }  // namespace tenon::cuda

@@ -3,6 +3,7 @@
 // reads nothing and gives zero.
 #include <algorithm>
 
+#include "backends/cuda/tactics/expr_text.h"
 #include "backends/cuda/tactics/index_text.h"
 #include "backends/cuda/tactics/tactics.h"
 
@@ -16,18 +17,17 @@ using engine::IndexTerm;
 constexpr int64_t kIndexThreads = 256;
 constexpr size_t kMostPieces = 256;  // each is a pointer among 4 KB of arguments
 
+bool is_rounded(const IndexProblem& p) { return p.to != DType::none && p.to != p.type; }
+bool has_kernels(DType type) { return type == DType::f32 || is_16_bit_float(type); }
+
 engine::Verdict supports_index(const engine::Problem& problem, const engine::DeviceFacts&) {
   const auto* p = problem.as<IndexProblem>();
   if (!p) return engine::no(kOtherKind);
   if (!p->shape.has_rank() || p->pieces.empty()) return engine::no("the rank is not known");
   if (bits_of(p->type) < 8) return engine::no("elements are not whole bytes");
+  if (is_rounded(*p) && !(has_kernels(p->type) && has_kernels(p->to) && p->fill < 0)) return engine::no("no kernel rounds such elements");
   if (p->pieces.size() > kMostPieces) return engine::no("there are more pieces than a kernel takes pointers");
   return {};
-}
-
-double estimate_index(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<IndexProblem>();
-  return memory_us(2 * bytes_of(p.shape, p.type), device);
 }
 
 std::optional<std::vector<Dim>> halves(const std::vector<Dim>& dims, size_t but) {
@@ -43,7 +43,7 @@ std::optional<std::vector<Dim>> halves(const std::vector<Dim>& dims, size_t but)
 
 /// The same problem in elements twice as wide, where runs along the last dim and all that lies between them are whole ones.
 std::optional<IndexProblem> widened(const IndexProblem& p) {
-  if (p.shape.dims().empty() || p.fill >= 0) return std::nullopt;
+  if (p.shape.dims().empty() || p.fill >= 0 || is_rounded(p)) return std::nullopt;
   const size_t last = p.shape.dims().size() - 1;
   IndexProblem out = p;
   const auto halve = [](Dim& dim) {
@@ -79,13 +79,14 @@ class IndexText {
     const Dim count = p_.shape.elems();
     const int64_t number = count.constant().value_or(INT32_MAX);
     const int64_t each = bytes_ >= 16 || number < 8 * ctx.device.units * kIndexThreads ? 1 : 4;
-    const std::string_view type = bytes_type(bytes_), index = index_type(count);
+    const bool rounded = is_rounded(p_);
+    const std::string_view type = rounded ? storage_type(p_.to) : bytes_type(bytes_), index = index_type(count);
     w_.line("const {} first = {}(blockIdx.x) * {} + threadIdx.x;", index, index, kIndexThreads * each);
     w_.line("trigger(); wait();");
     if (p_.fill >= 0) {
       w_.line("const {} fill = *static_cast<const {}*>(p.in{});", type, type, p_.fill);
     } else {
-      w_.line("const {} fill = {{}};", type);
+      w_.line("const {} fill = {};", type, rounded ? strf("{}(0.0f)", type) : "{}");
     }
     w_.line("{} x[{}];", type, each);
     const std::string size = w_.size(count);
@@ -98,9 +99,9 @@ class IndexText {
       w_.line("}}}}");
     };
     std::string body = split_text(w_, p_.shape.dims(), "i", "c");
-    body += strf("  const {}* from = nullptr;\n", type);
+    body += strf("  const {}* from = nullptr;\n", source_type());
     for (size_t k = 0; k < p_.pieces.size(); ++k) body += piece_text(k);
-    loop(body + "  x[u] = from ? *from : fill;\n");
+    loop(body + (rounded ? strf("  x[u] = from ? {}(float(*from)) : fill;\n", type) : "  x[u] = from ? *from : fill;\n"));
     loop(strf("  static_cast<{}*>(p.out0)[i] = x[u];\n", type));
     const Dim grid = some_blocks(count, kIndexThreads * each);
     return w_.finish(ctx, {.grid = {grid}, .threads = kIndexThreads, .mode = mode_of(ctx, grid)});
@@ -125,9 +126,11 @@ class IndexText {
       out += term_text(w_, term, p_.index_type, strf("t{}", t), inside);
       at += strf(" + t{} * {}", t, w_.size(term.stride));
     }
-    const std::string pointer = strf("static_cast<const {}*>(p.in{}) + ({})", bytes_type(bytes_), piece.source, at);
+    const std::string pointer = strf("static_cast<const {}*>(p.in{}) + ({})", source_type(), piece.source, at);
     return out + strf("  {}from = {};\n  }}\n", inside.empty() ? "" : strf("if ({}) ", inside), pointer);
   }
+
+  std::string_view source_type() const { return is_rounded(p_) ? storage_type(p_.type) : bytes_type(bytes_); }
 
   IndexProblem p_;
   KernelWriter w_;
@@ -150,6 +153,6 @@ Result<engine::Kernel> build_index(const engine::Problem& problem, const tune::B
 
 }  // namespace
 
-tune::Tactic index() { return {"index", supports_index, estimate_index, build_index}; }
+tune::Tactic index() { return {"index", supports_index, build_index}; }
 
 }  // namespace tenon::cuda

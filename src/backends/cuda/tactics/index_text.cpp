@@ -137,12 +137,6 @@ std::string_view bytes_type(int64_t bytes) {
   }
 }
 
-engine::LaunchMode mode_of(const tune::BuildCtx& ctx, const Dim& blocks) {
-  const auto number = blocks.constant();
-  return number && *number <= engine::kDependentBlocksPerUnit * ctx.device.units ? engine::LaunchMode::dependent
-                                                                                 : engine::LaunchMode::plain;
-}
-
 Dim some_blocks(const Dim& count, int64_t each) { return max(blocks(count, each), Dim(1)); }
 
 ResultText::ResultText(KernelWriter& w, const engine::Epilogue& epilogue, size_t operand, DType type, Shape out,
@@ -206,16 +200,6 @@ engine::Verdict takes_epilogue(const engine::Epilogue& epilogue) {
   for (const Shape& operand : epilogue.operands)
     if (!operand.has_rank()) return engine::no("the rank of an operand is not known");
   return {};
-}
-
-double memory_us(double bytes, const engine::DeviceFacts& device) {
-  return device.launch_us + 2 + bytes / std::max(device.memory_bytes_per_us, 1.0);
-}
-
-double bytes_of(const Shape& shape, DType type) {
-  double out = bits_of(type) / 8.0;
-  for (const Dim& dim : shape.dims()) out *= static_cast<double>(dim.constant().value_or(1));
-  return out;
 }
 
 }  // namespace tenon::cuda

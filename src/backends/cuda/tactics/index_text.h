@@ -45,8 +45,6 @@ std::string term_text(KernelWriter& w, const engine::IndexTerm& term, DType inde
 /// A type of so many bytes: what elements are that only move.
 std::string_view bytes_type(int64_t bytes);
 
-/// Dependent where the grid is known to be resident at once.
-engine::LaunchMode mode_of(const tune::BuildCtx& ctx, const Dim& blocks);
 /// ceil(count / each), at least 1: an empty result is no empty grid.
 Dim some_blocks(const Dim& count, int64_t each);
 
@@ -82,9 +80,5 @@ class ResultText {
 };
 /// Why no kernel takes the epilogue; ok where one does.
 engine::Verdict takes_epilogue(const engine::Epilogue& epilogue);
-
-/// Estimate of a kernel that is bound by memory: what it moves, and its launch.
-double memory_us(double bytes, const engine::DeviceFacts& device);
-double bytes_of(const Shape& shape, DType type);
 
 }  // namespace tenon::cuda

@@ -18,6 +18,10 @@ size_t KernelWriter::workspace(engine::WorkspaceKind kind, Dim bytes) {
   return workspaces_.size() - 1;
 }
 
+namespace {
+int64_t most_dependent_blocks(const tune::BuildCtx& ctx) { return engine::kDependentBlocksPerUnit * ctx.device.units; }
+}  // namespace
+
 engine::Kernel KernelWriter::finish(const tune::BuildCtx& ctx, const Geometry& geometry) {
   engine::Launch launch{.grid = geometry.grid, .block = {Dim(geometry.threads)}, .cluster = geometry.cluster};
   std::string members;
@@ -39,6 +43,9 @@ engine::Kernel KernelWriter::finish(const tune::BuildCtx& ctx, const Geometry& g
   launch.args.resize(8 * launch.relocs.size());
   launch.shared_bytes = geometry.shared_bytes;
   if (engine::has_dependent_launch(ctx.device.arch)) launch.mode = geometry.mode;
+  const auto known = [](const Dim& dim) { return dim.is_constant(); };
+  if (launch.mode == engine::LaunchMode::dependent && !std::all_of(launch.grid.begin(), launch.grid.end(), known))
+    launch.most_blocks = most_dependent_blocks(ctx);
   launch.cooperative = geometry.cooperative;
   const auto library = [&](std::string_view name, std::string_view text) {
     return top_.find(name) == std::string::npos && body_.find(name) == std::string::npos ? std::string_view() : text;
@@ -55,6 +62,11 @@ engine::Kernel KernelWriter::finish(const tune::BuildCtx& ctx, const Geometry& g
                            first + body_ + "}\n";
   launch.code = ctx.code.add(text);
   return {.launches = {std::move(launch)}, .workspaces = workspaces_};
+}
+
+engine::LaunchMode mode_of(const tune::BuildCtx& ctx, const Dim& blocks) {
+  return blocks.is_constant() && *blocks.constant() > most_dependent_blocks(ctx) ? engine::LaunchMode::plain
+                                                                                 : engine::LaunchMode::dependent;
 }
 
 }  // namespace tenon::cuda

@@ -52,6 +52,10 @@ class KernelWriter {
   std::string top_, body_;
 };
 
+/// Dependent, unless the grid is known to have more blocks than are resident at once; where only a run knows it, finish() says how many
+/// there may be.
+engine::LaunchMode mode_of(const tune::BuildCtx& ctx, const Dim& blocks);
+
 /// ceil(count / each), for grids.
 inline Dim blocks(const Dim& count, int64_t each) { return ceildiv(count, Dim(each)); }
 

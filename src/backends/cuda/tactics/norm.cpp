@@ -25,11 +25,6 @@ engine::Verdict supports_norm(const engine::Problem& problem, const engine::Devi
   return takes_epilogue(p->epilogue);
 }
 
-double estimate_norm(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<NormProblem>();
-  return memory_us(2 * bytes_of(p.shape, p.type), device) + 1;
-}
-
 /// Where the operands of the step are.
 struct Operands {
   size_t inputs = 1, outputs = 1, scale = 1, bias = 1, epilogue = 1;
@@ -243,6 +238,6 @@ Result<engine::Kernel> build_norm(const engine::Problem& problem, const tune::Bu
 
 }  // namespace
 
-tune::Tactic norm() { return {"norm", supports_norm, estimate_norm, build_norm}; }
+tune::Tactic norm() { return {"norm", supports_norm, build_norm}; }
 
 }  // namespace tenon::cuda

@@ -23,15 +23,6 @@ engine::Verdict supports_pointwise(const engine::Problem& problem, const engine:
   return {};
 }
 
-double estimate_pointwise(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<PointwiseProblem>();
-  double bytes = 0;
-  for (const ExprNode& node : p.expr.nodes)
-    if (node.fn == Fn::input) bytes += bytes_of(p.in[static_cast<size_t>(node.input)], node.type);
-  for (const int node : p.expr.results) bytes += bytes_of(p.out, p.expr.type_of(node));
-  return memory_us(bytes, device);
-}
-
 /// An operand as a thread reads it.
 struct Input {
   size_t index = 0;  // of the problem
@@ -194,6 +185,6 @@ Result<engine::Kernel> build_pointwise(const engine::Problem& problem, const tun
 
 }  // namespace
 
-tune::Tactic pointwise() { return {"pointwise", supports_pointwise, estimate_pointwise, build_pointwise}; }
+tune::Tactic pointwise() { return {"pointwise", supports_pointwise, build_pointwise}; }
 
 }  // namespace tenon::cuda

@@ -48,12 +48,6 @@ Layout layout_of(const PoolProblem& p) {
   return out;
 }
 
-double estimate_pool(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<PoolProblem>();
-  const Layout layout = layout_of(p);
-  return memory_us(bytes_of(layout.in, p.type) + bytes_of(layout.out, p.type) * (1 + taps_of(p) / 8), device);
-}
-
 class PoolText {
  public:
   PoolText(const PoolProblem& p, const tune::BuildCtx& ctx)
@@ -194,6 +188,6 @@ Result<engine::Kernel> build_pool(const engine::Problem& problem, const tune::Bu
 
 }  // namespace
 
-tune::Tactic pool() { return {"pool", supports_pool, estimate_pool, build_pool}; }
+tune::Tactic pool() { return {"pool", supports_pool, build_pool}; }
 
 }  // namespace tenon::cuda

@@ -36,7 +36,8 @@ Work work_of(const ProductSpec& spec, const Tile& t, int64_t threads) {
 }  // namespace
 
 double tile_us(const ProductSpec& spec, const Tile& t, int64_t threads, int64_t shared_bytes, const engine::DeviceFacts& device) {
-  const double m = guess(spec.m), n = guess(spec.n), k = guess(spec.k), batch = guess(spec.batch);
+  const double m = guess(spec.m, spec.sizes), n = guess(spec.n, spec.sizes), k = guess(spec.k, spec.sizes);
+  const double batch = guess(spec.batch, spec.sizes);
   const double units = std::max(1.0, d(device.units)), bytes = d(bits_of(spec.type) / 8);
   const double blocks = std::ceil(m / d(t.m)) * std::ceil(n / d(t.n)) * batch * d(t.split);
   const double steps = std::ceil(std::ceil(k / d(t.k)) / d(t.split));

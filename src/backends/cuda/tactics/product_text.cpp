@@ -71,11 +71,11 @@ std::string config_text(const Tile& t) {
   return strf("{}x{}x{} stages {} parts {}x{}x{} split {}", t.m, t.n, t.k, t.stages, t.parts_m, t.parts_n, t.slices, t.split);
 }
 
-double guess(const Dim& dim) {
+double guess(const Dim& dim, const DimValues& sizes) {
   std::vector<std::string> symbols;
   dim.collect(symbols);
-  DimValues values;
-  for (const std::string& symbol : symbols) values[symbol] = 32;
+  DimValues values = sizes;
+  for (const std::string& symbol : symbols) values.try_emplace(symbol, tune::kGuess);
   const auto value = evaluate(dim, values);
   return value.ok() ? std::max<double>(1, static_cast<double>(*value)) : 1;
 }
@@ -87,18 +87,13 @@ engine::Verdict takes_sizes(const ProductSpec& spec) {
   return {};
 }
 
-double product_us(const ProductSpec& spec, const engine::DeviceFacts& device) {
-  const std::vector<Tile> tiles = product_tiles(spec, device);
-  return tiles.empty() ? HUGE_VAL : tile_us(spec, tiles[0], threads_of(spec, tiles[0]), shared_bytes(spec, tiles[0]), device);
-}
-
 std::vector<Tile> product_tiles(const ProductSpec& spec, const engine::DeviceFacts& device) {
   std::vector<Tile> tiles;
   if (spec.tensor_cores)
     add_tensor_tiles(tiles, 16 / elem_bytes(spec));
   else
     add_plain_tiles(tiles, 16 / elem_bytes(spec));
-  const double k = guess(spec.k);
+  const double k = guess(spec.k, spec.sizes);
   std::vector<std::pair<double, Tile>> timed;
   for (Tile t : tiles)
     for (t.split = 1; t.split <= 8; t.split *= 2) {
@@ -178,10 +173,8 @@ Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, c
   w.raw_top(top);
   w.line("product<Config, SourceA, SourceB, Finish>(p);");
   const Dim grid = blocks(spec.m, t.m) * blocks(spec.n, t.n) * spec.batch * Dim(t.split);
-  const bool resident = grid.constant() && *grid.constant() <= engine::kDependentBlocksPerUnit * ctx.device.units;
-  KernelWriter::Geometry geometry{.grid = {grid}, .threads = threads, .shared_bytes = shared_bytes(spec, t)};
+  KernelWriter::Geometry geometry{.grid = {grid}, .threads = threads, .shared_bytes = shared_bytes(spec, t), .mode = mode_of(ctx, grid)};
   if (t.split > 1) geometry.cluster = {Dim(t.split)};
-  if (resident) geometry.mode = engine::LaunchMode::dependent;
   return w.finish(ctx, geometry);
 }
 

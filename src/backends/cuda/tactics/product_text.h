@@ -24,13 +24,14 @@ struct ProductSpec {
   Lines a, b;
   bool b_static = false;  // b is a constant: fetched before the wait
   double epsilon = 0;     // where finish.row_norm says that a's rows are normalised
+  DimValues sizes;        // that symbols are expected to have
   std::string sources;    // text of struct SourceA and SourceB
   size_t inputs = 2;      // all operands of the step
   FinishSpec finish;
 };
 
-/// The size as a number, for choices between kernels: a symbol counts as 32.
-double guess(const Dim& dim);
+/// The size as a number, for choices between kernels: symbols have the sizes that are expected, else tune::kGuess.
+double guess(const Dim& dim, const DimValues& sizes);
 /// Why the sizes are beyond these kernels; ok where they are not.
 engine::Verdict takes_sizes(const ProductSpec& spec);
 /// All tiles that fit the device, the one that a simple model of it finds fastest first.
@@ -39,8 +40,6 @@ std::vector<Tile> product_tiles(const ProductSpec& spec, const engine::DeviceFac
 std::string config_text(const Tile& tile);
 /// The configurations of those worth measuring.
 std::vector<std::string> product_configs(const ProductSpec& spec, const engine::DeviceFacts& device);
-/// Microseconds of the best of them by that model.
-double product_us(const ProductSpec& spec, const engine::DeviceFacts& device);
 /// `w`: the writer that the texts of the spec came from.
 Result<engine::Kernel> write_product(KernelWriter& w, const ProductSpec& spec, const tune::BuildCtx& ctx);
 

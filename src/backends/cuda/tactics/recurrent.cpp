@@ -66,16 +66,6 @@ engine::Verdict supports_recurrent(const engine::Problem& problem, const engine:
   return {};
 }
 
-double estimate_recurrent(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<RecurrentProblem>();
-  const Spread s = spread_of(p, device);
-  const auto seq = static_cast<double>(p.seq.constant().value_or(100)), batch = static_cast<double>(p.batch.constant().value_or(1));
-  const double round = 0.9 + 0.0008 * static_cast<double>(s.hidden);  // one exchange at batch 1 (measured at 128 to 1024)
-  const bool twice = p.kind == CellKind::gru && !p.linear_before_reset;
-  const double products = batch * static_cast<double>(s.hidden * s.hidden * s.gates * p.directions) * 2 / device.f32_flops_per_us;
-  return device.launch_us + 3 + seq * (round * (twice ? 2 : 1) + products);
-}
-
 std::string activation_text(const engine::Activation& f, std::string_view x) {
   const std::string a = strf("float({})", f.alpha), b = strf("float({})", f.beta);
   switch (f.kind) {
@@ -224,6 +214,6 @@ Result<engine::Kernel> build_recurrent(const engine::Problem& problem, const tun
 
 }  // namespace
 
-tune::Tactic recurrent() { return {"recurrent", supports_recurrent, estimate_recurrent, build_recurrent}; }
+tune::Tactic recurrent() { return {"recurrent", supports_recurrent, build_recurrent}; }
 
 }  // namespace tenon::cuda

@@ -29,11 +29,6 @@ engine::Verdict supports_reduce(const engine::Problem& problem, const engine::De
   return takes_epilogue(p->epilogue);
 }
 
-double estimate_reduce(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<ReduceProblem>();
-  return memory_us(bytes_of(p.shape, p.in), device) + 1;
-}
-
 class ReduceText {
  public:
   ReduceText(const ReduceProblem& p, const tune::BuildCtx& ctx)
@@ -205,6 +200,6 @@ Result<engine::Kernel> build_reduce(const engine::Problem& problem, const tune::
 
 }  // namespace
 
-tune::Tactic reduce() { return {"reduce", supports_reduce, estimate_reduce, build_reduce}; }
+tune::Tactic reduce() { return {"reduce", supports_reduce, build_reduce}; }
 
 }  // namespace tenon::cuda

@@ -46,11 +46,6 @@ engine::Verdict supports_resize(const engine::Problem& problem, const engine::De
   return {};
 }
 
-double estimate_resize(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<ResizeProblem>();
-  return memory_us(bytes_of(p.in, p.type) + bytes_of(p.out, p.type), device);
-}
-
 std::string double_text(double value) {
   std::string out = strf("{:.17g}", value);
   return out.find_first_of(".en") == std::string::npos ? out + ".0" : out;
@@ -183,6 +178,6 @@ Result<engine::Kernel> build_resize(const engine::Problem& problem, const tune::
 
 }  // namespace
 
-tune::Tactic resize() { return {"resize", supports_resize, estimate_resize, build_resize}; }
+tune::Tactic resize() { return {"resize", supports_resize, build_resize}; }
 
 }  // namespace tenon::cuda

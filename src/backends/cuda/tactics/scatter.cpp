@@ -30,11 +30,6 @@ engine::Verdict supports_scatter(const engine::Problem& problem, const engine::D
   return {};
 }
 
-double estimate_scatter(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<ScatterProblem>();
-  return memory_us(2 * bytes_of(p.out, p.type) + 2 * bytes_of(p.shape, p.type), device) + 5;
-}
-
 class ScatterText {
  public:
   ScatterText(const ScatterProblem& p, const tune::BuildCtx& ctx)
@@ -310,6 +305,6 @@ Result<engine::Kernel> build_scatter(const engine::Problem& problem, const tune:
 
 }  // namespace
 
-tune::Tactic scatter() { return {"scatter", supports_scatter, estimate_scatter, build_scatter}; }
+tune::Tactic scatter() { return {"scatter", supports_scatter, build_scatter}; }
 
 }  // namespace tenon::cuda

@@ -18,11 +18,6 @@ engine::Verdict supports_series(const engine::Problem& problem, const engine::De
   return {};
 }
 
-double estimate_series(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<SeriesProblem>();
-  return memory_us(bytes_of(p.shape, p.type), device);
-}
-
 Result<engine::Kernel> build_series(const engine::Problem& problem, const tune::BuildCtx& ctx) {
   const auto& p = *problem.as<SeriesProblem>();
   KernelWriter w(0, 1);
@@ -41,6 +36,6 @@ Result<engine::Kernel> build_series(const engine::Problem& problem, const tune::
 
 }  // namespace
 
-tune::Tactic series() { return {"series", supports_series, estimate_series, build_series}; }
+tune::Tactic series() { return {"series", supports_series, build_series}; }
 
 }  // namespace tenon::cuda

@@ -44,11 +44,6 @@ engine::Verdict supports_squeeze_excite(const engine::Problem& problem, const en
   return takes_epilogue(p->epilogue);
 }
 
-double estimate_squeeze_excite(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<SqueezeExciteProblem>();
-  return memory_us(bytes_of({p.n, p.area, p.c}, p.type), device) + 3;
-}
-
 std::string config_text(KernelWriter& w, const SqueezeExciteProblem& p, const Split& s) {
   const std::string_view t = storage_type(p.type);
   std::string out = strf("struct Config {{\n  typedef {} T;\n", t);
@@ -91,6 +86,6 @@ Result<engine::Kernel> build_squeeze_excite(const engine::Problem& problem, cons
 
 }  // namespace
 
-tune::Tactic squeeze_excite() { return {"squeeze_excite", supports_squeeze_excite, estimate_squeeze_excite, build_squeeze_excite}; }
+tune::Tactic squeeze_excite() { return {"squeeze_excite", supports_squeeze_excite, build_squeeze_excite}; }
 
 }  // namespace tenon::cuda

@@ -25,11 +25,6 @@ engine::Verdict supports_top_k(const engine::Problem& problem, const engine::Dev
   return {};
 }
 
-double estimate_top_k(const engine::Problem& problem, const engine::DeviceFacts& device) {
-  const auto& p = *problem.as<TopKProblem>();
-  return 3 * memory_us(bytes_of(p.shape, p.type), device) + 5;
-}
-
 int64_t most_of(const Dim& dim) { return Symbols{}.interval(dim).most; }
 
 class TopKText {
@@ -148,6 +143,6 @@ Result<engine::Kernel> build_top_k(const engine::Problem& problem, const tune::B
 
 }  // namespace
 
-tune::Tactic top_k() { return {"top_k", supports_top_k, estimate_top_k, build_top_k}; }
+tune::Tactic top_k() { return {"top_k", supports_top_k, build_top_k}; }
 
 }  // namespace tenon::cuda

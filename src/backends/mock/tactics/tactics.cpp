@@ -10,7 +10,6 @@ const tune::Backend& backend() {
   static const tune::Tactic rows[] = {{
       .name = "reference_mock",
       .supports = takes,
-      .estimate_us = [](const engine::Problem&, const engine::DeviceFacts&) { return 1.0; },
       .build = [](const engine::Problem&, const tune::BuildCtx&) -> Result<engine::Kernel> {
         return engine::Kernel{.launches = {{.code = {.name = "reference_mock"}}}};
       },
