@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every problem of bench/problems on this machine's GPU: its kernel against the reference, its time, its share of the device's peaks.
+"""Every problem of bench/problems but those of doubles on this machine's GPU: its kernel against the reference, its time, its share of
+the device's peaks.
 
 usage: kernels.py --tenon build/release/bin/tenon [--types f32,f16] [--kinds gemm,conv] [--timing-cache FILE] [--no-tune]
                   [--seconds 400] [--out kernels.json]
@@ -55,7 +56,7 @@ def jobs(kinds: list[str], types: list[str]) -> list[tuple[str, str]]:
             continue
         for line in path.read_text().splitlines():
             line = line.strip()
-            if not line or line.startswith("#"):
+            if not line or line.startswith("#") or "=f64" in line:  # doubles stay on the host
                 continue
             out += [(problem, dtype) for dtype in types if (problem := typed(line, dtype)) is not None]
     return out

@@ -32,7 +32,7 @@ Result<Values> import_attention(NodeImport& n) {
   const ValueId present_key = k, present_value = v;
   if (n.rank(k) != 4 || n.rank(q) != 4) n.refuse("K must have the rank of Q");
   if (n.failed()) return Values{};
-  const auto q_count = n.fact(q).shape()[1].constant(), kv_count = n.fact(k).shape()[1].constant();
+  const auto q_count = n.size(q, 1), kv_count = n.size(k, 1);
   if (q_heads == 0) q_heads = q_count.value_or(0);
   if (kv_heads == 0) kv_heads = kv_count.value_or(0);
   if (q_heads > 0 && kv_heads > 0 && q_heads != kv_heads) {
@@ -105,7 +105,7 @@ Values rotary(NodeImport& n, ValueId x, ValueId cos, ValueId sin, ValueId positi
     sin = n.emit(ops::Gather{}, {sin, positions});
   }
   if (n.rank(x) == 4) return {rotate(n, x, cos, sin, interleaved, dims, true)};
-  const auto half = n.fact(cos).has_rank() && dims == 0 ? n.fact(cos).shape()[n.fact(cos).rank() - 1].constant() : std::nullopt;
+  const auto half = dims == 0 ? n.size(cos, -1) : std::nullopt;
   if (heads < 1 && !half) n.refuse("an input of rank 3 wants the attribute num_heads");
   if (n.failed()) return {};
   const ValueId split = n.emit(ops::Reshape{}, {x, n.int_list(heads < 1 ? Dims{0, 0, -1, 2 * *half} : Dims{0, 0, heads, -1})});

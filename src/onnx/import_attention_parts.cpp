@@ -50,7 +50,7 @@ ValueId masked_where(NodeImport& n, ValueId scores, ValueId allowed) {
 ValueId scores_of_heads(NodeImport& n, ValueId q, ValueId k) {
   const ValueId product = n.emit(ops::MatMul{.trans_b = true}, {q, k});
   double scale = n.float_attr("scale", 0);
-  const auto head = n.fact(q).has_rank() ? n.fact(q).shape()[n.fact(q).rank() - 1].constant() : std::nullopt;
+  const auto head = n.size(q, -1);
   if (scale == 0 && head) scale = 1 / std::sqrt(static_cast<double>(*head));
   if (scale != 0) return n.pointwise({product}, [&](const std::vector<Term>& t) { return t[0] * scale; });
   return n.pointwise({product, dim_of(n, q, 3)}, [](const std::vector<Term>& t) { return t[0] / apply(Fn::sqrt, t[1].cast(t[0].type())); });

@@ -60,10 +60,11 @@ ValueId attention_mask(NodeImport& n, size_t input, ValueId q, ValueId k) {
   const auto& symbols = n.module().symbols;
   const Shape& shape = n.fact(mask).shape();
   if (rank == 1) {
-    const Dim batch = n.fact(q).shape()[0];
     const ValueId count = dim_of(n, q, 0), zero = n.int_list({0}), axis = n.int_list({0});
     const auto spread = [&](ValueId part) { return n.emit(ops::Unsqueeze{.axes = {1, 2, 3}}, {part}); };
-    if (symbols.known_equal(shape[0], batch) == Known::yes) return key_range_mask(n, k, spread(mask), ValueId::none, q);
+    const Fact& queries = n.fact(q);
+    if (queries.has_rank() && queries.rank() > 0 && symbols.known_equal(shape[0], queries.shape()[0]) == Known::yes)
+      return key_range_mask(n, k, spread(mask), ValueId::none, q);
     const ValueId ends = n.emit(ops::Slice{}, {mask, zero, count, axis});
     // Starts stand behind the ends where there are twice as many numbers as batch elements.
     const ValueId places = n.pointwise({n.indices_of(q, 0, 0, 1), count, dim_of(n, mask, 0)}, [](const std::vector<Term>& t) {
@@ -74,7 +75,7 @@ ValueId attention_mask(NodeImport& n, size_t input, ValueId q, ValueId k) {
     });
     return key_range_mask(n, k, spread(ends), spread(starts), q);
   }
-  if (rank == 2 && shape[1].constant() == 1 && n.fact(k).shape()[2].constant() != 1) return ValueId::none;  // stands for no mask
+  if (rank == 2 && n.size(mask, 1) == 1 && n.size(k, 2) != 1) return ValueId::none;  // stands for no mask
   ValueId wide = mask;
   if (rank == 2) wide = n.emit(ops::Unsqueeze{.axes = {1, 2}}, {mask});
   if (rank == 3) wide = n.emit(ops::Unsqueeze{.axes = {1}}, {mask});

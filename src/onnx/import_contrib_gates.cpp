@@ -113,7 +113,7 @@ Result<Values> import_causal_conv(NodeImport& n) {
   const ValueId x = n.required(0, "input"), w = n.required(1, "weight");
   if (n.rank(x) != 3 || n.rank(w) != 3) n.unsupported("an input of rank {}, wanted 3", n.rank(x));
   if (n.failed()) return Values{};
-  const auto channels = n.fact(w).shape()[0].constant(), taps = n.fact(w).shape()[2].constant();
+  const auto channels = n.size(w, 0), taps = n.size(w, 2);
   if (!channels || !taps) n.unsupported("the shape of the weights must be known when the model is imported");
   if (n.failed()) return Values{};
   const auto turned = [&](ValueId value) { return behind ? n.emit(ops::Transpose{.perm = {0, 2, 1}}, {value}) : value; };

@@ -93,8 +93,8 @@ Result<Values> import_group_query_attention(NodeImport& n) {
     const bool interleaved = n.int_attr("rotary_interleaved", 0) != 0;
     const ValueId cos = n.emit(ops::Gather{}, {n.required(7, "cos_cache"), positions});
     const ValueId sin = n.emit(ops::Gather{}, {n.required(8, "sin_cache"), positions});
-    const auto half = n.fact(cos).has_rank() ? n.fact(cos).shape()[n.fact(cos).rank() - 1].constant() : std::nullopt;
-    const auto head = n.fact(q).has_rank() ? n.fact(q).shape()[3].constant() : std::nullopt;
+    const auto half = n.size(cos, -1);
+    const auto head = n.size(q, 3);
     const int64_t rotated = half && (!head || 2 * *half < *head) ? 2 * *half : 0;
     q = rotate(n, q, cos, sin, interleaved, rotated, true);
     k = rotate(n, k, cos, sin, interleaved, rotated, true);

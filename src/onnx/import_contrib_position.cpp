@@ -39,7 +39,7 @@ Result<Values> import_relative_position_bias(NodeImport& n) {
   const ValueId table = n.required(0, "bias_table");
   const bool both = n.int_attr("is_bidirectional", 0) != 0;
   const auto farthest = static_cast<double>(n.required_int("max_distance"));
-  const auto rows = n.rank(table) == 2 ? n.fact(table).shape()[0].constant() : std::nullopt;
+  const auto rows = n.rank(table) == 2 ? n.size(table, 0) : std::nullopt;
   if (!rows) n.unsupported("the number of buckets must be known when the model is imported");
   if (n.failed()) return Values{};
   const int64_t buckets = both ? *rows / 2 : *rows, exact = buckets / 2;

@@ -83,7 +83,7 @@ Result<Values> import_feature_vectorizer(NodeImport& n) {
     if (n.rank(x) != 2) n.refuse("input {} must be [C] or [N, C], got {}", i, to_string(n.fact(x).shape()));
     if (!widths.empty() && !n.failed()) {
       if (widths[i] < 0) n.refuse("a width of {}", widths[i]);
-      const auto known = n.fact(x).shape()[1].constant();
+      const auto known = n.size(x, 1);
       if (!known || *known < widths[i]) x = n.emit(ops::Pad{}, {x, n.int_list({0, 0, 0, known ? widths[i] - *known : widths[i]})});
       if (!known || *known > widths[i]) x = cut(n, x, 1, 0, widths[i]);
     }

@@ -29,7 +29,7 @@ Result<Values> import_flex_attention(NodeImport& n) {
   const ValueId q = n.required(0, "Q"), k = n.required(1, "K"), v = n.required(2, "V");
   if (n.rank(q) != 4 || n.rank(k) != 4 || n.rank(v) != 4) n.refuse("wants Q, K and V of rank 4");
   if (n.failed()) return Values{};
-  const auto heads = n.fact(q).shape()[1].constant(), kv_heads = n.fact(k).shape()[1].constant(), size = n.fact(q).shape()[3].constant();
+  const auto heads = n.size(q, 1), kv_heads = n.size(k, 1), size = n.size(q, 3);
   if (!heads || !kv_heads || !size) n.unsupported("the heads and the head size must be known when the model is imported");
   if (n.failed()) return Values{};
   if (*kv_heads < 1 || *heads % *kv_heads != 0) n.refuse("{} heads of Q do not divide into {} of K", *heads, *kv_heads);

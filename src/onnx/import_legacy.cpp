@@ -59,7 +59,7 @@ Result<Values> import_legacy_padding(NodeImport& n) {
     n.refuse("kernel_shape, strides and pads do not fit an input of rank {}", rank);
   Dims amounts(static_cast<size_t>(2 * rank), 0);
   for (size_t i = 0; i < kernel.size() && !n.failed(); ++i) {
-    const auto size = n.fact(x).shape()[static_cast<int64_t>(i) + 2].constant();
+    const auto size = n.size(x, static_cast<int64_t>(i) + 2);
     if (!size || strides[i] < 1) n.unsupported("sizes must be known when the model is imported");
     if (n.failed()) break;
     const int64_t reach = *size + 2 * pads[i] - kernel[i];

@@ -134,7 +134,7 @@ Result<Values> import_prelu(NodeImport& n) {
   if (n.opset() < 7 && n.fact(x).has_rank() && n.fact(slope).has_rank() && n.rank(slope) == 1 && n.rank(x) > 2) {
     Dims axes;
     for (int64_t at = 1; at < n.rank(x) - 1; ++at) axes.push_back(at);
-    if (n.fact(slope).shape()[0] != Dim(1)) slope = n.emit(ops::Unsqueeze{.axes = axes}, {slope});
+    if (n.size(slope, 0) != 1) slope = n.emit(ops::Unsqueeze{.axes = axes}, {slope});
   }
   return Values{n.pointwise({x, slope}, [](const std::vector<Term>& t) { return where(t[0] < 0, t[0] * t[1], t[0]); })};
 }

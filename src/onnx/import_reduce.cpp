@@ -67,7 +67,7 @@ Result<Values> import_hardmax(NodeImport& n) {
   const int64_t rank = n.rank(x);
   const auto along = [&](ValueId y, int64_t axis, int64_t of) {
     if (n.failed()) return ValueId::none;
-    const bool has_elements = n.fact(y).has_rank() && n.fact(y).shape()[axis].constant().value_or(0) > 0;
+    const bool has_elements = n.size(y, axis).value_or(0) > 0;
     const ValueId some = has_elements ? y : with_least(n, y, axis, of);
     const ValueId at = n.emit(ops::Reduce{.kind = ReduceKind::arg_max, .axes = {axis}, .keepdims = false}, {some});
     const ValueId depth = n.emit(ops::ShapeOf{.start = axis, .end = axis + 1}, {y});

@@ -47,7 +47,7 @@ Result<Values> import_linear_attention(NodeImport& n) {
   if (corrected != n.has_input(5)) n.refuse("this update_rule {} beta", corrected ? "wants the input" : "takes no");
   if (n.rank(query) != 3 || n.rank(key) != 3 || n.rank(value) != 3) n.refuse("wants query, key and value of rank 3");
   if (n.failed()) return Values{};
-  const auto width = n.fact(query).shape()[2].constant();
+  const auto width = n.size(query, 2);
   if (!width || *width % q_heads != 0) n.refuse("the last dim of query must be known and a multiple of q_num_heads");
   if (n.failed()) return Values{};
   const int64_t group = q_heads / heads, key_size = *width / q_heads;
@@ -60,13 +60,13 @@ Result<Values> import_linear_attention(NodeImport& n) {
   const ValueId grouped = n.emit(ops::Reshape{}, {n.cast(query, DType::f32), n.int_list({0, 0, heads, group, -1})});
   Values scanned{n.emit(ops::Transpose{.perm = {1, 0, 2, 3, 4}}, {grouped}), columns(n, key, heads), columns(n, value, heads)};
   if (gated) {  // one decay per head, or one per key dim
-    const auto decays = n.rank(n.input(4)) == 3 ? n.fact(n.input(4)).shape()[2].constant() : std::nullopt;
+    const auto decays = n.rank(n.input(4)) == 3 ? n.size(n.input(4), 2) : std::nullopt;
     if (!decays || (*decays != heads && *decays != heads * key_size))
       n.refuse("decay wants a last dim of {} or {}", heads, heads * key_size);
     scanned.push_back(columns(n, n.input(4), heads));
   }
   if (corrected) {
-    const auto betas = n.rank(n.input(5)) == 3 ? n.fact(n.input(5)).shape()[2].constant() : std::nullopt;
+    const auto betas = n.rank(n.input(5)) == 3 ? n.size(n.input(5), 2) : std::nullopt;
     if (!betas || (*betas != heads && *betas != 1)) n.refuse("beta wants a last dim of {} or 1", heads);
     if (!n.failed()) scanned.push_back(columns(n, n.input(5), *betas));
   }
@@ -113,7 +113,7 @@ Result<Values> import_causal_conv_with_state(NodeImport& n) {
     n.refuse("attribute 'activation' is '{}', wanted none, silu or swish", activation);
   if (n.rank(x) != 3 || n.rank(weight) != 3) n.refuse("wants input and weight of rank 3");
   if (n.failed()) return Values{};
-  const auto channels = n.fact(weight).shape()[0].constant(), taps = n.fact(weight).shape()[2].constant();
+  const auto channels = n.size(weight, 0), taps = n.size(weight, 2);
   if (!channels || !taps || *taps < 1) n.unsupported("the shape of weight must be known when the model is imported");
   if (n.failed()) return Values{};
   const ValueId whole =

@@ -103,7 +103,7 @@ Result<Values> import_grid_sample(NodeImport& n) {
 Result<Values> import_affine_grid(NodeImport& n) {
   const bool align = n.int_attr("align_corners", 0) != 0;
   const ValueId theta = n.required(0, "theta"), size = n.required(1, "size");
-  auto count = n.fact(size).has_rank() && n.fact(size).rank() == 1 ? n.fact(size).shape()[0].constant() : std::nullopt;
+  auto count = n.fact(size).has_rank() && n.fact(size).rank() == 1 ? n.size(size, 0) : std::nullopt;
   if (const Fact& map = n.fact(theta); !count && map.has_rank() && map.rank() == 3)  // r is 2 or 3, and size has r + 2 elements
     if (const auto rows = map.shape()[1].constant()) count = *rows + 2;
   if (!count && n.fact(size).has_rank() && n.fact(size).rank() == 1)

@@ -114,6 +114,12 @@ int64_t NodeImport::rank(ValueId id) {
   unsupported("the rank of an input is not known; give the model's inputs their shapes, or simplify it with onnx-simplifier");
   return 0;
 }
+std::optional<int64_t> NodeImport::size(ValueId id, int64_t axis) const {
+  const Fact& known = fact(id);
+  if (!known.has_rank()) return std::nullopt;
+  const auto normalized = normalize_axis(axis, known.rank());
+  return normalized.ok() ? known.shape()[*normalized].constant() : std::nullopt;
+}
 int64_t NodeImport::axis(int64_t axis, int64_t rank) {
   auto normalized = normalize_axis(axis, rank);
   if (normalized.ok()) return *normalized;

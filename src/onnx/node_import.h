@@ -59,6 +59,8 @@ class NodeImport {
   DType dtype(ValueId id) const { return fact(id).dtype(); }
   /// Error where unknown.
   int64_t rank(ValueId id);
+  /// Of a dim, which may count from the end, if it is known now.
+  std::optional<int64_t> size(ValueId id, int64_t axis) const;
   /// 0..rank-1; error outside.
   int64_t axis(int64_t axis, int64_t rank);
   /// Contents of an integer tensor, if known now.
