@@ -59,6 +59,18 @@ class GraphVerifier {
     return {};
   }
 
+  std::vector<Contradiction> contradictions(GraphId graph) const {
+    std::vector<Contradiction> out;
+    for (const NodeId id : graph_.order) {
+      const Node& node = graph_[id];
+      const auto there = [&](ValueId value) { return value == ValueId::none || exists(value); };
+      if (!node.regions.empty() || !std::all_of(node.in.begin(), node.in.end(), there)) continue;
+      if (node.epilogue_operands() > node.in.size()) continue;
+      if (const auto fits = facts(node); !fits.ok()) out.push_back({graph, id, fits.error().message()});
+    }
+    return out;
+  }
+
  private:
   bool exists(ValueId id) const { return static_cast<size_t>(id) < graph_.values.size(); }
   bool usable(ValueId id) const { return exists(id) && defined_[static_cast<size_t>(id)]; }
@@ -205,6 +217,18 @@ Result<void> verify(const Module& module) {
     if (auto result = GraphVerifier(module, module[id], roots, scratch).run(); !result.ok())
       return std::move(result.error()).within(strf("graph '{}'", module[id].name));
   return {};
+}
+
+std::vector<Contradiction> contradictions_in_regions(const Module& module) {
+  std::vector<Contradiction> out;
+  const Roots roots;
+  Symbols scratch = module.symbols;
+  for (const GraphId id : live_graphs(module)) {
+    if (id == GraphId{0}) continue;
+    std::vector<Contradiction> found = GraphVerifier(module, module[id], roots, scratch).contradictions(id);
+    out.insert(out.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+  }
+  return out;
 }
 
 }  // namespace tenon::ir

@@ -9,4 +9,13 @@ namespace tenon::ir {
 /// and rank, and no dim that is certainly another); roots that exist. Errors name the graph and the node.
 Result<void> verify(const Module& module);
 
+/// A node of a region that cannot run with the sizes which its inputs turned out to have: inference refuses it, or contradicts its facts.
+/// That is no mistake of the model if its branch is never taken. Nodes with regions are not looked at, those in them are.
+struct Contradiction {
+  GraphId graph = GraphId{0};
+  NodeId node = NodeId::none;
+  std::string why;
+};
+std::vector<Contradiction> contradictions_in_regions(const Module& module);
+
 }  // namespace tenon::ir

@@ -135,8 +135,9 @@ Result<Values> import_ms_rotary_embedding(NodeImport& n) {
 Result<Values> import_m_rotary_embedding(NodeImport& n) {
   const Dims sections = n.ints_attr("mrope_section");
   const ValueId positions = n.required(1, "position_ids");
-  if (sections.size() != 3 || std::ranges::any_of(sections, [](int64_t count) { return count < 0; }))
-    n.refuse("mrope_section must be three numbers");
+  constexpr int64_t kMostPairs = 1 << 16;
+  if (sections.size() != 3 || std::ranges::any_of(sections, [](int64_t count) { return count < 0 || count > kMostPairs; }))
+    n.refuse("mrope_section must be three numbers up to {}", kMostPairs);
   if (n.failed()) return Values{};
   Dims stream;  // of each pair
   const int64_t layout = n.int_attr("mrope_layout", 0), pairs = sections[0] + sections[1] + sections[2];

@@ -114,7 +114,8 @@ Result<Values> import_causal_conv(NodeImport& n) {
   if (n.rank(x) != 3 || n.rank(w) != 3) n.unsupported("an input of rank {}, wanted 3", n.rank(x));
   if (n.failed()) return Values{};
   const auto channels = n.size(w, 0), taps = n.size(w, 2);
-  if (!channels || !taps) n.unsupported("the shape of the weights must be known when the model is imported");
+  if (!channels || !taps || *taps > NodeImport::kMostCount)
+    n.unsupported("the shape of the weights must be known when the model is imported");
   if (n.failed()) return Values{};
   const auto turned = [&](ValueId value) { return behind ? n.emit(ops::Transpose{.perm = {0, 2, 1}}, {value}) : value; };
   const int64_t length = (*taps - 1) * dilation;

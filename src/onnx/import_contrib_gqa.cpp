@@ -102,6 +102,7 @@ Result<Values> import_group_query_attention(NodeImport& n) {
   k = group_cache(n, k, 3, past);
   v = group_cache(n, v, 4, past);
   const ValueId present_key = k, present_value = v;
+  for (const ValueId present : {k, v}) n.keep_open(present);  // exporters state the size of one step
   if (heads != kv_heads) {
     k = repeat_heads(n, k, kv_heads, heads / kv_heads);
     v = repeat_heads(n, v, kv_heads, heads / kv_heads);

@@ -46,7 +46,8 @@ Result<Values> import_category_mapper(NodeImport& n) {
   std::ranges::reverse(ints);
   std::ranges::reverse(strings);
   const ValueId numbers = n.constant(int64_tensor(ints)), texts = n.constant(text_tensor(strings));
-  if (n.dtype(x) == DType::str) return Values{n.emit(ops::Lookup{}, {x, texts, numbers, n.int_list({n.int_attr("default_int64", -1)})})};
+  if (n.dtype(x) == DType::str)
+    return Values{n.emit(ops::Lookup{}, {x, texts, numbers, n.int_list({n.wide_int_attr("default_int64", -1)})})};
   return Values{n.emit(ops::Lookup{}, {x, numbers, texts, n.constant(text_tensor({n.string_attr("default_string", "_Unused")}))})};
 }
 
@@ -107,7 +108,7 @@ Result<Values> import_imputer(NodeImport& n) {
     return Values{ValueId::none};
   }
   const double real = n.float_attr("replaced_value_float", 0);
-  const int64_t integer = n.int_attr("replaced_value_int64", 0);
+  const int64_t integer = n.wide_int_attr("replaced_value_int64", 0);
   return Values{n.pointwise({x, n.constant(*values)}, [&](const std::vector<Term>& t) {
     const Term replaced{t[0].expr, is_float(dtype) ? t[0].expr->add_real(real, dtype) : t[0].expr->add_int(integer, dtype)};
     const bool nan = is_float(dtype) && real != real;

@@ -8,6 +8,12 @@
 
 namespace tenon::onnx {
 
+namespace {
+bool are_counts(const Dims& list) {
+  return std::ranges::all_of(list, [](int64_t x) { return x >= -NodeImport::kMostCount && x <= NodeImport::kMostCount; });
+}
+}  // namespace
+
 /// scale · x + bias of the channel.
 Result<Values> import_image_scaler(NodeImport& n) {
   const double scale = n.float_attr("scale", 1);
@@ -23,6 +29,7 @@ Result<Values> import_crop(NodeImport& n) {
   const Dims border = n.ints_attr("border"), scale = n.ints_attr("scale");
   ValueId x = n.required(0, "input");
   if (border.size() != 4 || (!scale.empty() && scale.size() != 2)) n.refuse("border wants 4 entries, scale none or 2");
+  if (!are_counts(border) || !are_counts(scale)) n.refuse("border or scale is too large");
   if (n.failed()) return Values{};
   const auto end = [](int64_t amount) { return amount == 0 ? INT64_MAX : -amount; };
   x = cut(n, x, 2, border[1], scale.empty() ? end(border[3]) : border[1] + scale[0]);
@@ -57,6 +64,7 @@ Result<Values> import_legacy_padding(NodeImport& n) {
   const Dims kernel = n.ints_attr("kernel_shape"), strides = n.ints_attr("strides"), pads = n.ints_attr("pads", Dims(kernel.size(), 0));
   if (rank != static_cast<int64_t>(kernel.size()) + 2 || strides.size() != kernel.size() || pads.size() < kernel.size())
     n.refuse("kernel_shape, strides and pads do not fit an input of rank {}", rank);
+  if (!are_counts(kernel) || !are_counts(strides) || !are_counts(pads)) n.refuse("kernel_shape, strides or pads are too large");
   Dims amounts(static_cast<size_t>(2 * rank), 0);
   for (size_t i = 0; i < kernel.size() && !n.failed(); ++i) {
     const auto size = n.size(x, static_cast<int64_t>(i) + 2);

@@ -40,7 +40,7 @@ Result<Values> import_constant(NodeImport& n) {
   }
   if (n.has_attr("value_float")) return Values{n.scalar(DType::f32, n.float_attr("value_float", 0))};
   if (n.has_attr("value_int")) {
-    const int64_t value = n.int_attr("value_int", 0);
+    const int64_t value = n.wide_int_attr("value_int", 0);
     return Values{n.constant(make_tensor<int64_t>(DType::i64, {}, std::span(&value, 1)))};
   }
   if (n.has_attr("value_ints")) return Values{n.int_list(n.ints_attr("value_ints"))};

@@ -51,7 +51,8 @@ Tensor default_label(NodeImport& n, DType type) {
   if (auto tensor = n.tensor_attr("default_tensor")) return *tensor;
   const std::string text = n.string_attr("default_string", "_Unused");
   if (type == DType::str) return make_tensor<std::string>(type, {1}, std::span(&text, 1));
-  return filled(n, type, {1}, is_float(type) ? n.float_attr("default_float", -0.0) : static_cast<double>(n.int_attr("default_int64", -1)));
+  return filled(n, type, {1},
+                is_float(type) ? n.float_attr("default_float", -0.0) : static_cast<double>(n.wide_int_attr("default_int64", -1)));
 }
 
 Tensor backwards(const Tensor& list) {

@@ -62,7 +62,8 @@ Result<Values> import_unsqueeze(NodeImport& n) {
 }
 
 Result<Values> import_shape(NodeImport& n) {
-  return Values{n.emit(ops::ShapeOf{.start = n.int_attr("start", 0), .end = n.int_attr("end", INT64_MAX)}, {n.required(0, "data")})};
+  return Values{
+      n.emit(ops::ShapeOf{.start = n.wide_int_attr("start", 0), .end = n.wide_int_attr("end", INT64_MAX)}, {n.required(0, "data")})};
 }
 Result<Values> import_size(NodeImport& n) { return Values{n.emit(ops::Size{}, {n.required(0, "data")})}; }
 
@@ -125,7 +126,7 @@ Result<Values> import_depth_to_space(NodeImport& n) {
   if (b < 1) n.refuse("blocksize is {}", b);
   const std::vector<Dim> d = image_dims(n, x);
   if (n.failed()) return Values{};
-  const Dim depth = floordiv(d[1], Dim(b * b));
+  const Dim depth = floordiv(d[1], Dim(b) * Dim(b));
   const std::vector<Dim> joined{d[0], depth, d[2] * Dim(b), d[3] * Dim(b)};
   if (mode == "CRD") return Values{shuffle(n, x, {d[0], depth, b, b, d[2], d[3]}, {0, 1, 4, 2, 5, 3}, joined)};
   return Values{shuffle(n, x, {d[0], b, b, depth, d[2], d[3]}, {0, 3, 4, 1, 5, 2}, joined)};
@@ -138,7 +139,7 @@ Result<Values> import_space_to_depth(NodeImport& n) {
   const std::vector<Dim> d = image_dims(n, x);
   if (n.failed()) return Values{};
   const Dim height = floordiv(d[2], Dim(b)), width = floordiv(d[3], Dim(b));
-  return Values{shuffle(n, x, {d[0], d[1], height, b, width, b}, {0, 3, 5, 1, 2, 4}, {d[0], d[1] * Dim(b * b), height, width})};
+  return Values{shuffle(n, x, {d[0], d[1], height, b, width, b}, {0, 3, 5, 1, 2, 4}, {d[0], d[1] * Dim(b) * Dim(b), height, width})};
 }
 
 }  // namespace tenon::onnx

@@ -40,6 +40,12 @@ const AttributeView* NodeImport::attr(std::string_view name, AttributeType type)
 }
 
 int64_t NodeImport::int_attr(std::string_view name, int64_t otherwise) {
+  const int64_t number = wide_int_attr(name, otherwise);
+  if (number == otherwise || (number >= -kMostCount && number <= kMostCount)) return number;
+  refuse("attribute '{}' is {}", name, number);
+  return otherwise;
+}
+int64_t NodeImport::wide_int_attr(std::string_view name, int64_t otherwise) {
   const AttributeView* found = attr(name, AttributeType::i);
   return found ? found->i : otherwise;
 }
@@ -119,6 +125,12 @@ std::optional<int64_t> NodeImport::size(ValueId id, int64_t axis) const {
   if (!known.has_rank()) return std::nullopt;
   const auto normalized = normalize_axis(axis, known.rank());
   return normalized.ok() ? known.shape()[*normalized].constant() : std::nullopt;
+}
+void NodeImport::keep_open(ValueId id) {
+  std::vector<std::string> names;
+  if (fact(id).has_rank())
+    for (const Dim& dim : fact(id).shape().dims()) dim.collect(names);
+  importer_.seen_symbols_.insert(names.begin(), names.end());
 }
 int64_t NodeImport::axis(int64_t axis, int64_t rank) {
   auto normalized = normalize_axis(axis, rank);

@@ -38,7 +38,11 @@ class NodeImport {
 
   /// Attributes: the default where absent, an error where of another type.
   bool has_attr(std::string_view name) const { return attr(name) != nullptr; }
+  /// A count, an axis, a mode: at most kMostCount either way, so that a product of two is a number; else an error.
   int64_t int_attr(std::string_view name, int64_t otherwise);
+  /// Any number.
+  int64_t wide_int_attr(std::string_view name, int64_t otherwise);
+  static constexpr int64_t kMostCount = int64_t{1} << 30;
   double float_attr(std::string_view name, double otherwise);
   std::string string_attr(std::string_view name, std::string_view otherwise);
   Dims ints_attr(std::string_view name, Dims otherwise = {});
@@ -61,6 +65,8 @@ class NodeImport {
   int64_t rank(ValueId id);
   /// Of a dim, which may count from the end, if it is known now.
   std::optional<int64_t> size(ValueId id, int64_t axis) const;
+  /// Sizes of the value that follow from data stay open, whatever the file says of them.
+  void keep_open(ValueId id);
   /// 0..rank-1; error outside.
   int64_t axis(int64_t axis, int64_t rank);
   /// Contents of an integer tensor, if known now.

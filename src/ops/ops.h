@@ -18,6 +18,7 @@
 #include "ops/identity.h"
 #include "ops/if.h"
 #include "ops/image_decode.h"
+#include "ops/impossible.h"
 #include "ops/inverse.h"
 #include "ops/join_pixels.h"
 #include "ops/lookup.h"

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "ir/text.h"
 #include "ir/verify.h"
+#include "ops/impossible.h"
 #include "passes/pipeline.h"
 
 namespace tenon::passes {
@@ -90,10 +91,28 @@ class Runner {
     if (Log::wants(6, pass.name)) ctx_.log.detail(6, pass.name, "{}", ir::to_string(module_));
     TENON_OK(dump(pass.name));
     if (!knob_int("verify")) return *changed;
-    const auto verified = ir::verify(module_);
+    auto verified = ir::verify(module_);
+    if (!verified.ok() && replace_impossible()) verified = ir::verify(module_);
     if (verified.ok()) return *changed;
     module_ = std::move(before);
     return fail("pass {} broke the graph: {}; to report it, add the file {}", pass.name, verified.error().message(), reproducer(pass));
+  }
+
+  /// What a pass found out about sizes may forbid a node of a branch that is never taken. Whether there was one.
+  bool replace_impossible() {
+    const std::vector<ir::Contradiction> found = ir::contradictions_in_regions(module_);
+    for (const ir::Contradiction& one : found) {
+      ir::Graph& graph = module_[one.graph];
+      ir::Node& node = graph[one.node];
+      ops::Impossible stands{.why = strf("{}: {}", ir::describe(graph, node), one.why)};
+      for (const ir::ValueId out : node.out) stands.types.push_back(out == ir::ValueId::none ? ValueType() : graph[out].fact.type);
+      ctx_.log.detail(1, "", "{} fails if it is run", stands.why);
+      node.op = ops::make_op(std::move(stands));
+      node.in.clear();
+      node.epilogue = {};
+      node.math = {};
+    }
+    return !found.empty();
   }
 
   /// Writes the module as it was before the pass; the name of the file, or why there is none.

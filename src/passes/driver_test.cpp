@@ -77,6 +77,32 @@ TEST(Driver, RepeatsUntilNothingChanges) {
   EXPECT_EQ(module.main().inputs[0].name, "x+++");
 }
 
+/// A pass that finds out what a body's first value is.
+Result<bool> find_size(ir::Module& module, const PassCtx&) {
+  ir::Graph& body = module[ir::GraphId{1}];
+  body[body[body.order[0]].out[0]].fact.type.shape = Shape{4, 2};
+  return true;
+}
+
+TEST(Driver, WhatSizesForbidInABranchFailsIfItIsRun) {
+  ir::Module module = module_of(
+      "graph main(%c: bool[], %x: f32[...]) -> (%y) { %y: f32[...] = If(%c, %x) captures=1 regions=[then, else] }\n"
+      "graph then(%a: f32[...]) -> (%r) { %i: f32[...] = Identity(%a) %r: f32[2] = Squeeze(%i) axes=[[1]] }\n"
+      "graph else(%b: f32[...]) -> (%s) { %s: f32[...] = Identity(%b) }");
+  const Pass passes[] = {{.name = "find_size", .run = find_size}};
+  const auto done = run_pipeline(module, {.log = quiet()}, passes);
+  ASSERT_TRUE(done.ok()) << done.error().message();
+  const ir::Graph& body = module[ir::GraphId{1}];
+  const ir::Node& node = body[body.order[1]];
+  EXPECT_EQ(node.op.name(), "Impossible");
+  EXPECT_TRUE(node.in.empty());
+  EXPECT_EQ(body[node.out[0]].fact.shape(), Shape{2}) << "what was said of the result stands";
+  HostValue out;
+  const auto run = node.op.row().eval(node.op.attributes(), {}, std::span(&out, 1));
+  ASSERT_FALSE(run.ok());
+  EXPECT_NE(run.error().message().find("the shapes of the model's inputs do not fit here"), std::string::npos) << run.error().message();
+}
+
 TEST(Driver, AFailedPassLeavesTheGraphAsItWas) {
   ir::Module module = module_of(kChain);
   const std::string before = ir::to_string(module);
