@@ -7,6 +7,7 @@
 #include "ops/reduce_dynamic.h"
 #include "ops/shape_of.h"
 #include "ops/size.h"
+#include "tensor/convert.h"
 
 namespace tenon::onnx {
 namespace {
@@ -83,13 +84,13 @@ Result<Values> import_average_pool(NodeImport& n) {
 }
 Result<Values> import_lp_pool(NodeImport& n) {
   ops::Pool pool = pool_of(n, engine::PoolKind::lp);
-  pool.p = n.opset() < 2 ? static_cast<int64_t>(n.float_attr("p", 2)) : n.int_attr("p", 2);
+  pool.p = n.opset() < 2 ? whole_number(n.float_attr("p", 2)) : n.int_attr("p", 2);
   return Values{n.emit(std::move(pool), {n.required(0, "X")})};
 }
 Result<Values> import_global_average_pool(NodeImport& n) { return global(n, engine::ReduceKind::mean); }
 Result<Values> import_global_max_pool(NodeImport& n) { return global(n, engine::ReduceKind::max); }
 Result<Values> import_global_lp_pool(NodeImport& n) {
-  const int64_t p = n.opset() < 2 ? static_cast<int64_t>(n.float_attr("p", 2)) : n.int_attr("p", 2);
+  const int64_t p = n.opset() < 2 ? whole_number(n.float_attr("p", 2)) : n.int_attr("p", 2);
   if (p == 1) return global(n, engine::ReduceKind::l1);
   if (p == 2) return global(n, engine::ReduceKind::l2);
   const ValueId x = n.required(0, "X");

@@ -204,7 +204,10 @@ Result<Values> import_tree_ensemble(NodeImport& n) {
   op.vote_weights = tree_numbers(n, "leaf_weights", "");
   for (size_t i = 0; i < op.vote_targets.size(); ++i) op.leaf_ends.push_back(static_cast<int64_t>(i) + 1);
   for (const double mode : tree_numbers(n, "nodes_modes", "")) {
-    if (mode < 0 || mode > 6) n.refuse("the mode of a node is {}", mode);
+    if (!(mode >= 0 && mode <= 6)) {
+      n.refuse("the mode of a node is {}", mode);
+      break;
+    }
     op.tests.push_back(static_cast<TreeTest>(mode));
   }
   const auto link_leaves = [&](std::string_view name, Dims& links) {

@@ -23,7 +23,10 @@ Result<ir::Module> import_model(const Model& model, const ImportOptions& options
   // What the file says of its values contradicts what its operators make of them.
   if (options.log)
     (*options.log)(Severity::warning, "the types that the model states for its values are left out: {}", right.error().message());
-  return Importer(model, options, false).run();
+  TENON_TRY(bare, Importer(model, options, false).run());
+  if (auto still = ir::verify(bare); !still.ok())
+    return fail(ErrorKind::invalid_model, "the model contradicts itself: {}", still.error().message());
+  return std::move(bare);
 }
 
 bool can_import(std::string_view domain, std::string_view op_type, int64_t opset) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/move.h"
+#include "tensor/convert.h"
 
 namespace tenon::ops {
 
@@ -14,7 +15,7 @@ Result<Facts> infer(const OneHot& op, std::span<const Fact> in, InferCtx& ctx) {
   if (in[1].elems && in[1].elems->size() == 1) {
     depth = (*in[1].elems)[0];
   } else if (in[1].constant && is_float(in[1].dtype()) && in[1].constant->elems() == 1) {
-    depth = Dim(static_cast<int64_t>(element_as_double(*in[1].constant, 0)));
+    depth = Dim(whole_number(element_as_double(*in[1].constant, 0)));
   } else {
     depth = ctx.mint("depth");
   }

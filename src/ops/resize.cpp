@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "tensor/convert.h"
+
 namespace tenon::ops {
 namespace {
 
@@ -46,8 +48,7 @@ Result<Facts> infer(const Resize& op, std::span<const Fact> in, InferCtx& ctx) {
       const double one = static_cast<double>(*to) / static_cast<double>(*from);
       scale = op.aspect_policy == AspectPolicy::not_larger ? std::min(scale, one) : std::max(scale, one);
     }
-    for (const int64_t axis : axes)
-      shape[axis] = Dim(static_cast<int64_t>(std::floor(scale * static_cast<double>(*shape[axis].constant()) + 0.5)));
+    for (const int64_t axis : axes) shape[axis] = Dim(whole_number(std::floor(scale * static_cast<double>(*shape[axis].constant()) + 0.5)));
   } else if (scales && in[2].constant) {
     TENON_OK(checked(static_cast<size_t>(in[2].constant->elems())));
     for (size_t i = 0; i < axes.size(); ++i) {
@@ -56,10 +57,10 @@ Result<Facts> infer(const Resize& op, std::span<const Fact> in, InferCtx& ctx) {
       Dim& dim = shape[axes[i]];
       const auto whole = static_cast<int64_t>(scale);
       if (const auto from = dim.constant()) {
-        dim = Dim(static_cast<int64_t>(std::floor(static_cast<double>(*from) * scale)));
+        dim = Dim(whole_number(std::floor(static_cast<double>(*from) * scale)));
       } else if (static_cast<double>(whole) == scale) {
         dim = dim * Dim(whole);
-      } else if (const auto by = static_cast<int64_t>(std::round(1 / scale)); 1 / static_cast<double>(by) == scale) {
+      } else if (const auto by = whole_number(std::round(1 / scale)); 1 / static_cast<double>(by) == scale) {
         dim = floordiv(dim, Dim(by));
       } else {
         dim = ctx.mint("resize");
