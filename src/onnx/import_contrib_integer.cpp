@@ -91,7 +91,7 @@ Result<Values> import_dynamic_quantize_lstm(NodeImport& n) {
   };
   Values in{n.required(0, "X"), weights(1, 8), weights(2, 10)};
   for (size_t i = 3; i < 8; ++i) in.push_back(n.input(i));
-  while (in.back() == ValueId::none) in.pop_back();
+  while (!in.empty() && in.back() == ValueId::none) in.pop_back();
   return n.emit(std::move(lstm), std::move(in), std::min<size_t>(3, std::max<size_t>(n.output_count(), 1)));
 }
 

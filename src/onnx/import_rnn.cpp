@@ -24,7 +24,7 @@ template <class T>
 Values emit(NodeImport& n, T op, size_t most_inputs, size_t outputs) {
   Values in{n.required(0, "X"), n.required(1, "W"), n.required(2, "R")};
   for (size_t i = 3; i < most_inputs; ++i) in.push_back(n.input(i));
-  while (in.back() == ValueId::none) in.pop_back();
+  while (in.size() > 3 && in.back() == ValueId::none) in.pop_back();
   return n.emit(std::move(op), std::move(in), std::min(outputs, std::max<size_t>(n.output_count(), 1)));
 }
 

@@ -227,6 +227,30 @@ TEST(Import, RanksThatAnOperatorCannotHaveHaveNoBranch) {
   EXPECT_GE(branches, 4U);
 }
 
+TEST(Import, WhatNoModelSaysIsAnError) {
+  const auto refused = [](NodeView node, std::vector<ValueView> inputs, int64_t opset = 24, std::string_view domain = "") {
+    node.domain = domain;
+    Model model = model_of({.nodes = {std::move(node)}, .inputs = std::move(inputs), .outputs = {untyped("y")}});
+    model.opsets = {{"", opset}, {"ai.onnx.ml", 5}, {"com.microsoft", 1}};
+    return error_of(model);
+  };
+  const auto image = [] { return value("x", {1, 4, 2, 2}); };
+  for (const std::string_view op : {"DepthToSpace", "SpaceToDepth"})
+    EXPECT_THAT(refused(node(op, {"x"}, {"y"}, {int_attr("blocksize", int64_t{1} << 62)}), {image()}),
+                HasSubstr("attribute 'blocksize' is 4611686018427387904"));
+  EXPECT_THAT(refused(node("RotaryEmbedding", {"x", "cos", "sin"}, {"y"}), {value("x", {1, 2, 8}), value("cos", {}), value("sin", {})}),
+              HasSubstr("num_heads"));
+  for (const std::string_view op : {"RNN", "GRU", "LSTM"})
+    EXPECT_THAT(refused(node(op, {"", "", "", "", "", ""}, {"y"}), {image()}), HasSubstr("X")) << op;
+  AttributeView modes;
+  const std::vector<uint8_t> bytes = {0, 160};
+  modes.name = "nodes_modes";
+  modes.type = AttributeType::tensor;
+  modes.tensors = {tensor("modes", 3, {2}, bytes)};  // int8
+  EXPECT_THAT(refused(node("TreeEnsemble", {"x"}, {"y"}, {modes}), {value("x", {1, 4})}, 24, "ai.onnx.ml"),
+              HasSubstr("mode of a node is -96"));
+}
+
 TEST(Import, FunctionsAreInlinedWithTheirAttributes) {
   FunctionView function;
   function.name = "Last";
