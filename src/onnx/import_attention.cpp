@@ -55,7 +55,7 @@ Result<Values> import_attention(NodeImport& n) {
   ValueId lengths = ValueId::none;  // the keys in use of each batch element, [b, 1, 1, 1]
   if (n.has_input(6)) lengths = n.emit(ops::Unsqueeze{.axes = {1, 2, 3}}, {n.cast(n.input(6), DType::i64)});
   const bool causal = n.int_attr("is_causal", 0) != 0;
-  const int64_t left = n.int_attr("left_window_size", -1), right = n.int_attr("right_window_size", -1);
+  const int64_t left = n.wide_int_attr("left_window_size", -1), right = n.wide_int_attr("right_window_size", -1);
   if (causal || left >= 0 || right >= 0) {  // query i stands at i + what lies before the first query, and sees keys around that place
     Values in{n.indices_of(q, 2, 2, 4), n.indices_of(k, 2, 3, 4)};
     if (past_key != ValueId::none) {
@@ -66,7 +66,7 @@ Result<Values> import_attention(NodeImport& n) {
     const ValueId distance = n.pointwise(in, [](const std::vector<Term>& t) { return t[1] - (t.size() > 2 ? t[0] + t[2] : t[0]); });
     const double most = causal ? 0 : static_cast<double>(right);  // is_causal forbids what a right window would allow
     scores = masked_where(n, scores, n.pointwise({distance}, [&](const std::vector<Term>& t) {
-      const Term near = t[0] >= static_cast<double>(-left), before = t[0] <= most;
+      const Term near = t[0] >= -static_cast<double>(left), before = t[0] <= most;
       return left < 0 ? before : most < 0 ? near : apply(Fn::logical_and, near, before);
     }));
   }

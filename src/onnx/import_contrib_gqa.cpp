@@ -74,7 +74,7 @@ void refuse_unknown_forms(NodeImport& n, int64_t heads, int64_t kv_heads) {
 
 Result<Values> import_group_query_attention(NodeImport& n) {
   const int64_t heads = n.required_int("num_heads"), kv_heads = n.required_int("kv_num_heads");
-  const int64_t window = n.int_attr("local_window_size", -1);
+  const int64_t window = n.wide_int_attr("local_window_size", -1);
   const bool causal = n.int_attr("causal", 1) != 0;
   refuse_unknown_forms(n, heads, kv_heads);
   if (n.failed()) return Values{};

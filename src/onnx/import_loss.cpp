@@ -12,7 +12,7 @@ namespace {
 ValueId negative_log_likelihood(NodeImport& n, ValueId x, ValueId target, ValueId weight) {
   const std::string reduction = n.string_attr("reduction", "mean");
   const bool ignores = n.has_attr("ignore_index");
-  const auto ignored = static_cast<double>(n.int_attr("ignore_index", 0));
+  const auto ignored = static_cast<double>(n.wide_int_attr("ignore_index", 0));
   const auto is_ignored = [&](Term t) { return apply(Fn::equal, t, t.constant(ignored)); };
   // An ignored target need be no class at all: class 0 stands in for it.
   const ValueId safe =

@@ -99,7 +99,7 @@ Result<Values> import_dropout(NodeImport& n) {
     return out;
   }
   ops::Random uniform;
-  if (n.has_attr("seed")) uniform.seed = static_cast<double>(n.int_attr("seed", 0));
+  if (n.has_attr("seed")) uniform.seed = static_cast<double>(n.wide_int_attr("seed", 0));
   const ValueId random = n.emit(uniform, {n.emit(ops::ShapeOf{}, {x})});
   const ValueId ratio = n.has_input(1) ? n.input(1) : n.scalar(DType::f32, 0.5);
   const ValueId mask = n.pointwise({random, n.input(2), ratio}, [](const std::vector<Term>& t) {

@@ -116,7 +116,7 @@ Result<Values> import_string_normalizer(NodeImport& n) {
 Result<Values> import_string_split(NodeImport& n) {
   ops::StringSplit op;
   if (n.has_attr("delimiter")) op.delimiter = n.string_attr("delimiter", "");
-  if (n.has_attr("maxsplit")) op.maxsplit = n.int_attr("maxsplit", 0);
+  if (n.has_attr("maxsplit")) op.maxsplit = n.wide_int_attr("maxsplit", 0);
   return n.emit(op, {n.required(0, "X")}, 2);
 }
 Result<Values> import_regex_full_match(NodeImport& n) {
