@@ -242,6 +242,8 @@ TEST(Import, WhatNoModelSaysIsAnError) {
               HasSubstr("num_heads"));
   for (const std::string_view op : {"RNN", "GRU", "LSTM"})
     EXPECT_THAT(refused(node(op, {"", "", "", "", "", ""}, {"y"}), {image()}), HasSubstr("X")) << op;
+  const ValueView places = value("at", {int64_t{1} << 40}, 7);  // int64
+  EXPECT_THAT(refused(node("Slice", {"x", "at", "at"}, {"y"}), {image(), places}), HasSubstr("1099511627776 starts for [1, 4, 2, 2]"));
   AttributeView modes;
   const std::vector<uint8_t> bytes = {0, 160};
   modes.name = "nodes_modes";

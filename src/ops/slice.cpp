@@ -47,6 +47,7 @@ Result<std::optional<std::vector<Cut>>> cuts_of(std::span<const Fact> in, const 
   std::optional<int64_t> count = starts.has_rank() && starts.rank() == 1 ? starts.shape()[0].constant() : std::nullopt;
   if (starts.elems) count = static_cast<int64_t>(starts.elems->size());
   if (!count) return std::optional<std::vector<Cut>>();
+  if (*count < 0 || *count > x.rank()) return fail("{} starts for {}", *count, to_string(x));
   Dims axes, steps(static_cast<size_t>(*count), 1);
   for (int64_t i = 0; i < *count; ++i) axes.push_back(i);
   if (present(in, 3)) {
