@@ -59,7 +59,8 @@ std::optional<Values> join(Rewriter& rw, const Node& node) {
     return std::nullopt;
   const DType type = x.dtype();
   const auto c = x.shape()[3].constant(), width = w.shape()[2].constant();
-  if ((type != DType::f16 && type != DType::bf16) || !c || !width || *c < 1 || *c % kVector == 0) return std::nullopt;
+  if ((type != DType::f16 && type != DType::bf16) || !c || *c < 1 || *c % kVector == 0) return std::nullopt;
+  if (!width || *width < 1 || w.shape()[3].constant() != c) return std::nullopt;
   const std::span<const Dim> kernel = ops::spatial_of(w.shape(), true);
   const auto slide = ops::slide({.kernel = {kernel.begin(), kernel.end()},
                                  .strides = conv.strides,
