@@ -244,6 +244,13 @@ TEST(Import, WhatNoModelSaysIsAnError) {
     EXPECT_THAT(refused(node(op, {"", "", "", "", "", ""}, {"y"}), {image()}), HasSubstr("X")) << op;
   const ValueView places = value("at", {int64_t{1} << 40}, 7);  // int64
   EXPECT_THAT(refused(node("Slice", {"x", "at", "at"}, {"y"}), {image(), places}), HasSubstr("1099511627776 starts for [1, 4, 2, 2]"));
+  const std::vector<int64_t> zero = {0}, least = {INT64_MIN}, back = {-1};
+  Model far =
+      model_of({.nodes = {node("Range", {"zero", "least", "back"}, {"y"})},
+                .initializers = {tensor("zero", kInt64, {}, zero), tensor("least", kInt64, {}, least), tensor("back", kInt64, {}, back)},
+                .outputs = {untyped("y")}});
+  far.opsets = {{"", 24}};
+  EXPECT_THAT(error_of(far), HasSubstr("the range is too long"));
   AttributeView modes;
   const std::vector<uint8_t> bytes = {0, 160};
   modes.name = "nodes_modes";

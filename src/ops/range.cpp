@@ -18,6 +18,7 @@ Result<int64_t> count_of(const Tensor& start, const Tensor& limit, const Tensor&
     if (step == 0) return fail("delta is 0");
     if (__builtin_sub_overflow(element_as_int(limit, 0), element_as_int(start, 0), &span)) return fail("the range is too long");
     if (span == 0 || (span > 0) != (step > 0)) return int64_t{0};
+    if (span == INT64_MIN) return fail("the range is too long");  // what -1 would divide is no 64-bit integer
     return span / step + (span % step != 0);
   }
   const double step = element_as_double(delta, 0), count = std::ceil((element_as_double(limit, 0) - element_as_double(start, 0)) / step);
@@ -46,7 +47,7 @@ Result<Facts> infer(const Range&, std::span<const Fact> in, InferCtx& ctx) {
   const Dim start = (*in[0].elems)[0], limit = (*in[1].elems)[0];
   const auto delta = (*in[2].elems)[0].constant();
   if (!delta || *delta == 0) return Facts{Fact(dtype, Shape{ctx.mint("range")})};
-  Dim count = *delta > 0 ? ceildiv(limit - start, Dim(*delta)) : ceildiv(start - limit, Dim(-*delta));
+  Dim count = *delta > 0 ? ceildiv(limit - start, Dim(*delta)) : ceildiv(start - limit, Dim(0) - Dim(*delta));
   if (ctx.symbols->interval(count).least < 0) count = max(count, Dim(0));
   return Facts{Fact(dtype, Shape{count})};
 }

@@ -1,5 +1,7 @@
 #include "ops/slice.h"
 
+#include <algorithm>
+
 #include "ops/move.h"
 
 namespace tenon::ops {
@@ -11,9 +13,10 @@ struct Cut {
   bool known = true;  // false: only that there is a cut
 };
 
+constexpr int64_t kFar = int64_t{1} << 31;  // exporters write INT32_MAX or INT64_MAX for "to the end"
+
 /// ONNX Slice-13: negative positions count from the end; then start and end are clamped to [0, size], or [-1, size - 1] backwards.
 Cut cut_of(const Dim& size, const Dim& start, const Dim& end, int64_t step, const Symbols& symbols) {
-  constexpr int64_t kFar = int64_t{1} << 31;  // exporters write INT32_MAX or INT64_MAX for "to the end"
   const auto clamp = [&](const Dim& at, const Dim& low, const Dim& high) {
     if (const auto number = at.constant()) {
       if (*number >= kFar) return high;
@@ -67,7 +70,7 @@ Result<std::optional<std::vector<Cut>>> cuts_of(std::span<const Fact> in, const 
   for (const Dim& size : x.dims()) cuts.push_back({0, size});
   for (int64_t i = 0; i < *count; ++i) {
     TENON_TRY(axis, normalize_axis(axes[static_cast<size_t>(i)], x.rank()));
-    const int64_t step = steps[static_cast<size_t>(i)];
+    const int64_t step = std::clamp(steps[static_cast<size_t>(i)], -kFar, kFar);  // all that reach over the dim are alike
     if (step == 0) return fail("a step of 0");
     Cut& cut = cuts[static_cast<size_t>(axis)];
     if (starts.elems && ends.elems) {

@@ -348,6 +348,12 @@ TEST(RunOp, ProblemsAndOwnEvaluators) {
   const Tensor none = run_by_name(ops::make_op(ops::Slice{}), {int64_tensor({}), int64_tensor({-1}), int64_tensor({INT64_MIN}),
                                                                int64_tensor({0}), int64_tensor({-1})})[0];
   EXPECT_EQ(none.elems(), 0);
+  for (const int64_t step : {INT64_MIN, -5L, 5L, INT64_MAX}) {  // one element, however far the next one would be
+    const Tensor last = run_by_name(ops::make_op(ops::Slice{}),
+                                    {int64_tensor({3, 5, 7}), int64_tensor({2}), int64_tensor({step < 0 ? INT64_MIN : INT64_MAX}),
+                                     int64_tensor({0}), int64_tensor({step})})[0];
+    EXPECT_EQ(ints_of(last), (Dims{7})) << step;
+  }
   ops::BatchNorm norm;
   const Tensor c = *convert(int64_tensor({1, 4, 9}), DType::f32);
   EXPECT_EQ(run_by_name(ops::make_op(norm), {x, c, c, c, c})[0].dims, (Dims{2, 3, 4}));

@@ -18,7 +18,14 @@ int64_t clamp_mul(int64_t a, int64_t b) {
   if (__builtin_mul_overflow(a, b, &out)) out = (a > 0) == (b > 0) ? kLargest : -kLargest;
   return std::clamp(out, -kLargest, kLargest);
 }
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+int64_t floor_div(int64_t a, int64_t b) {
+  if (b == -1) return clamp_mul(a, -1);  // the one quotient that can overflow
+  return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+int64_t floor_mod(int64_t a, int64_t b) {
+  const int64_t rest = b == -1 ? 0 : a % b;
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
 
 /// The functions, as they are spelled.
 std::optional<DimAtom::Kind> function_kind(std::string_view name) {
@@ -144,13 +151,14 @@ Dim operator*(const Dim& a, const Dim& b) {
 std::optional<Dim> exact_div(const Dim& a, const Dim& b) {
   if (b == Dim(0)) return std::nullopt;
   if (a == b) return Dim(1);
+  if (b == Dim(-1)) return Dim(0) - a;
   Dim::Term divisor{b.constant_, {}};
   if (!b.is_constant()) {
     if (b.constant_ != 0 || b.terms().size() != 1) return std::nullopt;
     divisor = b.terms().front();
   }
   std::vector<Dim::Term> terms = a.terms();
-  if (a.constant_ % divisor.factor != 0 || (a.constant_ != 0 && !divisor.atoms.empty())) return std::nullopt;
+  if ((a.constant_ != 0 && !divisor.atoms.empty()) || a.constant_ % divisor.factor != 0) return std::nullopt;
   int64_t constant = a.constant_ / divisor.factor;
   std::vector<Dim::Term> out;
   for (Dim::Term& term : terms) {
@@ -180,7 +188,7 @@ Dim floordiv(const Dim& a, const Dim& b) {
     const int64_t out = floor_div(a.constant_, b.constant_);
     if (!whole.empty() || out != 0) {
       for (Dim::Term& term : whole) term.factor /= b.constant_;
-      const Dim inner = make_dim(a.constant_ - out * b.constant_, std::move(rest));
+      const Dim inner = make_dim(floor_mod(a.constant_, b.constant_), std::move(rest));
       return make_dim(out, std::move(whole)) + floordiv(inner, b);
     }
   }
@@ -190,7 +198,7 @@ Dim floordiv(const Dim& a, const Dim& b) {
 Dim ceildiv(const Dim& a, const Dim& b) { return floordiv(a + b - 1, b); }
 
 Dim mod(const Dim& a, const Dim& b) {
-  if (a.is_constant() && b.is_constant() && b.constant_ != 0) return Dim(a.constant_ - floor_div(a.constant_, b.constant_) * b.constant_);
+  if (a.is_constant() && b.is_constant() && b.constant_ != 0) return Dim(floor_mod(a.constant_, b.constant_));
   if (exact_div(a, b)) return Dim(0);
   return opaque(DimAtom::Kind::mod, "mod", a, b);
 }
@@ -396,8 +404,7 @@ Result<int64_t> atom_value(const DimAtom& atom, const DimValues& values) {
     return a == 1 ? b : a;
   }
   if (b == 0) return fail("{} divides by zero", atom.text);
-  const int64_t quotient = floor_div(a, b);
-  return atom.kind == DimAtom::Kind::floordiv ? quotient : a - quotient * b;
+  return atom.kind == DimAtom::Kind::floordiv ? floor_div(a, b) : floor_mod(a, b);
 }
 
 }  // namespace

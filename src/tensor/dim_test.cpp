@@ -90,6 +90,16 @@ TEST(Dim, CanonicalForms) {
   EXPECT_EQ(to_string(max(max(n, Dim(3)), max(h, n))), "max(3, max(h, n))");
 }
 
+TEST(Dim, TheEndsOf64Bits) {
+  const Dim least(INT64_MIN);
+  EXPECT_EQ(floordiv(least, Dim(-1)).constant(), int64_t{1} << 62);
+  EXPECT_EQ(exact_div(least, Dim(-1)), std::optional(Dim(int64_t{1} << 62)));
+  EXPECT_EQ(mod(least, Dim(-1)).constant(), 0);
+  EXPECT_EQ(mod(least, Dim(3)).constant(), 1);
+  EXPECT_EQ(floordiv(least, Dim(3)).constant(), INT64_MIN / 3 - 1);
+  EXPECT_FALSE(exact_div(least, Dim(0) - Dim::symbol("n")).has_value());
+}
+
 TEST(Dim, Errors) {
   EXPECT_FALSE(evaluate(Dim::symbol("n"), {}).ok());
   EXPECT_FALSE(evaluate(floordiv(Dim::symbol("n"), Dim::symbol("h")), {{"n", 1}, {"h", 0}}).ok());
