@@ -7,6 +7,7 @@ usage: run.py FOLDER     the folder that holds tenon and tenon-run
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,18 @@ BIN = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "build/releas
 def call(*words: object, tool: str = "tenon") -> subprocess.CompletedProcess[str]:
     command = [str(BIN / tool), *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def varint(value: int) -> bytes:
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+
+def message(*fields: tuple[int, bytes | int]) -> bytes:
+    """A protobuf message of numbers, texts and messages."""
+    return b"".join(
+        varint(number << 3) + varint(value) if isinstance(value, int) else varint(number << 3 | 2) + varint(len(value)) + value
+        for number, value in fields
+    )
 
 
 class Tools(unittest.TestCase):
@@ -294,6 +307,26 @@ class Tools(unittest.TestCase):
         data = SMALL / "cnn_residual/test_data_set_0"
         self.assertIn("as stored", self.ok(self.engine, "--check", data, "--iterations", 2, tool="tenon-run"))
         self.fails(1, "no plan", self.engine, "--target", "sm_1", tool="tenon-run")
+
+    def test_tenon_run_unpacks_six_bits(self) -> None:
+        # Cast of five numbers from f6e2m3, which lie in four bytes of a file.
+        folder, engine = Path(self.folder.name) / "six", Path(self.folder.name) / "six.engine"
+        folder.mkdir()
+
+        def port(name: bytes, dtype: int) -> bytes:
+            return message((1, name), (2, message((1, message((1, dtype), (2, message((1, message((1, 5))))))))))
+
+        cast = message((1, b"x"), (2, b"y"), (4, b"Cast"), (5, message((1, b"to"), (3, 1), (20, 2))))
+        graph = message((1, cast), (2, b"six"), (11, port(b"x", 27)), (12, port(b"y", 1)))
+        (folder / "model.onnx").write_bytes(message((1, 13), (7, graph), (8, message((1, b""), (2, 28)))))
+        self.ok("build", folder / "model.onnx", "-o", engine)
+        numbers = {0.0: 0, 0.125: 1, 1.0: 8, 7.5: 31, -1.0: 40}
+        packed = sum(code << 6 * i for i, code in enumerate(numbers.values())).to_bytes(4, "little")
+        (folder / "input_0.pb").write_bytes(message((1, 5), (2, 27), (8, b"x"), (9, packed)))
+        (folder / "output_0.pb").write_bytes(message((1, 5), (2, 1), (8, b"y"), (9, struct.pack("<5f", *numbers))))
+        self.assertIn("as stored", self.ok(engine, "--check", folder, tool="tenon-run"))
+        (folder / "input_0.pb").write_bytes(message((1, 5), (2, 27), (8, b"x"), (9, packed + b"\0")))
+        self.fails(1, "take 5 bytes, the shape says 4", engine, "--check", folder, tool="tenon-run")
 
 
 if __name__ == "__main__":

@@ -67,8 +67,11 @@ class Reader {
     const auto wanted = bytes_of(out_.dtype, out_.dims);
     if (!wanted) return wanted.error();
     out_.data = raw_.empty() ? typed() : std::vector<std::byte>(raw_.begin(), raw_.end());
-    if (out_.data.size() != *wanted)
-      return bad("the elements take " + std::to_string(out_.data.size()) + " bytes, the shape says " + std::to_string(*wanted));
+    const bool six_bits = !raw_.empty() && (out_.dtype == DType::f6e2m3 || out_.dtype == DType::f6e3m2);
+    const size_t stored = six_bits ? (*wanted * 6 + 7) / 8 : *wanted;
+    if (out_.data.size() != stored)
+      return bad("the elements take " + std::to_string(out_.data.size()) + " bytes, the shape says " + std::to_string(stored));
+    if (six_bits) out_.data = unpacked(*wanted);
     return std::move(out_);
   }
 
@@ -98,7 +101,7 @@ class Reader {
 
   void number_field(uint64_t number, uint64_t value) {
     if (number == kDims) out_.dims.push_back(static_cast<int64_t>(value));
-    if (number == kDataType) out_.dtype = static_cast<DType>(value > TENON_DTYPE_I2 ? 0 : value);
+    if (number == kDataType) out_.dtype = static_cast<DType>(value > TENON_DTYPE_F6E3M2 ? 0 : value);
     if (number == kInt32s || number == kInt64s || number == kUint64s) numbers_.push_back(value);
     if (number == kLocation && value == 1) external_ = true;
   }
@@ -129,6 +132,17 @@ class Reader {
     std::vector<std::byte> out;
     for (const uint64_t value : numbers_)
       for (size_t i = 0; i < width && i < 8; ++i) out.push_back(static_cast<std::byte>(value >> (8 * i)));
+    return out;
+  }
+
+  /// 6-bit floats lie in raw_data four in three bytes, low bits first (onnx.proto), and in memory one in a byte.
+  std::vector<std::byte> unpacked(size_t elems) const {
+    std::vector<std::byte> out;
+    for (size_t bit = 0; bit < elems * 6; bit += 6) {
+      auto bits = static_cast<unsigned>(raw_[bit / 8]);
+      if (bit % 8 > 2) bits |= static_cast<unsigned>(raw_[bit / 8 + 1]) << 8;
+      out.push_back(static_cast<std::byte>(bits >> bit % 8 & 63));
+    }
     return out;
   }
 
