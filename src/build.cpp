@@ -78,6 +78,7 @@ Result<engine::Plan> build_plan(const ir::Module& simplified, const std::string&
   TENON_TRY(target, target_of(name));
   ir::Module module = simplified;
   passes::PassCtx ctx{.log = options.log, .disabled = options.disabled_passes, .stop_after = options.stop_after};
+  ctx.target = name;
   ctx.device_count = static_cast<int64_t>(target.lower.devices.size());
   if (ctx.device_count > 1)
     ctx.wants_device = [&](const ir::Node& node, const ir::Graph& graph) { return wants_device(target, graph, node); };

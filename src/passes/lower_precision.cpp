@@ -59,6 +59,12 @@ constexpr PolicyRow kPolicies[] = {
     {"Recurrence", Policy::start, kEvery},
 };
 
+const PolicyRow* policy_of(const Node& node) {
+  const PolicyRow* row =
+      std::find_if(std::begin(kPolicies), std::end(kPolicies), [&](const PolicyRow& r) { return r.op == node.op.name(); });
+  return row == std::end(kPolicies) ? nullptr : row;
+}
+
 bool is_square(const ExprNode& node) { return node.fn == Fn::pow || (node.fn == Fn::mul && node.args[0] == node.args[1]); }
 
 bool has_square(const Expr& expr) { return std::any_of(expr.nodes.begin(), expr.nodes.end(), is_square); }
@@ -75,12 +81,10 @@ class Narrower {
 
   std::optional<Values> visit(Rewriter& rw, const Node& node) {
     if (!node.epilogue.empty() || !node.regions.empty() || rw.is_weight(node.out[0])) return std::nullopt;
-    const PolicyRow* row =
-        std::find_if(std::begin(kPolicies), std::end(kPolicies), [&](const PolicyRow& r) { return r.op == node.op.name(); });
+    const PolicyRow* row = policy_of(node);
     const bool spreads = type_ == DType::f16 && spreads_range(rw, node);
     std::optional<Values> out;
-    if (row != std::end(kPolicies) && wants(rw, node, *row))
-      out = node.op.as<ops::Pointwise>() ? arithmetic(rw, node, spreads) : narrow(rw, node, *row);
+    if (row && wants(rw, node, *row)) out = node.op.as<ops::Pointwise>() ? arithmetic(rw, node, spreads) : narrow(rw, node, *row);
     if (spreads)
       for (const ValueId id : out ? *out : node.out) wide_.insert(id);
     return out;
@@ -223,11 +227,25 @@ class Narrower {
   std::set<ValueId> wide_;    // FP32 values that may be out of the range of f16
 };
 
+/// Bodies of control flow stay as they are: a weight that they capture would be narrowed in each run of the body.
+void warn_of_bodies(const ir::Module& module, const PassCtx& ctx) {
+  size_t kept = 0;
+  for (const ir::GraphId id : ir::live_graphs(module))
+    for (const ir::NodeId at : module[id].order) {
+      const Node& node = module[id][at];
+      const PolicyRow* row = id == ir::GraphId{0} ? nullptr : policy_of(node);
+      kept += row && row->policy == Policy::start && module[id][node.in[0]].fact.dtype() == DType::f32;
+    }
+  if (kept > 0)
+    ctx.log(Severity::warning, "for '{}', what multiplies in bodies of control flow keeps FP32, not {} (nodes: {})", ctx.target,
+            to_string(ctx.float_type), kept);
+}
+
 }  // namespace
 
 Result<bool> lower_precision(ir::Module& module, const PassCtx& ctx) {
   if (ctx.float_type == DType::f32) return false;
-  // Bodies of control flow stay as they are.
+  warn_of_bodies(module, ctx);
   Narrower narrower(module.main(), ctx.float_type);
   return Rewriter(module, ir::GraphId{0}).sweep([&](Rewriter& rw, const Node& node) { return narrower.visit(rw, node); });
 }

@@ -14,6 +14,7 @@ struct PassCtx {
   /// Before each pass: its name and the share of the list that is done. An error ends the pipeline.
   std::function<Result<void>(std::string_view stage, double share)> progress;
   // Of the target, for target passes.
+  std::string target;                // its name, for messages
   bool channels_last = false;        // its kernels for images want the channels last
   bool layer_norm = false;           // it has kernels for whole norms,
   bool attention = false;            // for whole attention,

@@ -160,6 +160,12 @@ class Tools(unittest.TestCase):
         self.assertNotEqual(first["outputs"], self.json("run", self.engine, "--seed", 2)["outputs"])
         self.assertTrue(first["random_inputs"])
 
+    def test_what_keeps_its_precision_is_said(self) -> None:
+        done = call("build", SMALL / "scan_rnn/model.onnx", "--fp16", "-o", Path(self.folder.name) / "scan.engine")
+        self.assertRegex(done.stderr, r"warning: for 'cpu', what multiplies in bodies of control flow keeps FP32, not f16 \(nodes: 4\)")
+        done = call("build", MODEL, "--fp16", "-o", Path(self.folder.name) / "half.engine")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
     def test_repeated_runs(self) -> None:
         rows = self.json("run", self.engine, "--repeat", 6)
         self.assertEqual((rows["runs"], rows["different"], len(set(rows["hashes"]))), (6, 0, 4))
