@@ -42,7 +42,13 @@ _with_attributes("LeakyRelu", alpha=(-1, 1))
 _with_attributes("Selu", alpha=(0.5, 2), gamma=(0.5, 2))
 _with_attributes("Celu", alpha=(0.5, 2))
 _with_attributes("ThresholdedRelu", alpha=(-1, 2))
-_with_attributes("HardSigmoid", alpha=(0.1, 1), beta=(0, 1))
+
+
+@op("", "HardSigmoid")
+def hard_sigmoid(m: Maker) -> None:
+    # Eighths: ONNX's function rounds both to the type of x, onnxruntime does not, and of the sum little may be left.
+    attributes = m.maybe(alpha=m.int(1, 8) / 8, beta=m.int(0, 8) / 8)
+    m.output(m.node("HardSigmoid", [m.input(m.floats(m.shape(0, 4), m.pick(FLOATS)))], **attributes))
 
 
 @op("", "Shrink")
