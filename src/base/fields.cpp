@@ -9,7 +9,7 @@ namespace tenon {
 namespace {
 
 using Kind = TypeRow::Kind;
-constexpr int kMaxDepth = 64;
+constexpr int kMaxDepth = 420;  // 64 regions of a plan inside each other take six records each
 
 // Lists and variants hand out mutable element pointers; reading through them changes nothing.
 void* mutable_of(const void* value) { return const_cast<void*>(value); }

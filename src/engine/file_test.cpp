@@ -94,6 +94,18 @@ TEST(EngineFile, AStaleTargetIsReportedAndThePortablePlanStays) {
   EXPECT_NE(stale[0].why.find("device 7"), std::string::npos) << stale[0].why;
 }
 
+TEST(Plan, BytesOfNestedRegions) {
+  Plan plan = small_plan("portable");
+  for (int level = 0; level < 64; ++level) {  // as many as validate() lets pass
+    Body outer;
+    outer.segments.push_back({.region = {{.name = "loop", .kind = RegionKind::loop, .bodies = {std::move(plan.main)}}}});
+    plan.main = std::move(outer);
+  }
+  const auto back = from_bytes<Plan>(to_bytes(plan));
+  ASSERT_TRUE(back.ok()) << back.error().message();
+  EXPECT_EQ(to_string(*back), to_string(plan));
+}
+
 TEST(Plan, ValidateRefusesWhatTheRuntimeMustNotSee) {
   const auto refuse = [](auto change, std::string_view why) {
     Plan plan = small_plan("portable");

@@ -68,7 +68,7 @@ void print_body(const Body& body, std::string indent, std::string& out) {
   for (const Port& port : body.outputs) out += strf("{}out {}: {}\n", indent, quote(port.name), operand_text(body, port.operand));
 }
 
-constexpr int kMaxNesting = 16;
+constexpr int kMaxNesting = 64;
 
 struct Checker {
   const Plan& plan;

@@ -88,29 +88,30 @@ Result<Values> Importer::import_by_rank(Scope& scope, const NodeView& node, cons
     branches.emplace_back(branches[0].first, again);
   }
 
-  // Of the ranks that are left the last needs no question: its Reshape refuses another.
+  // Halves, so that three such operands nest nine branches deep, not twenty. A rank without a branch comes to another's, whose Reshape
+  // refuses it.
   const ops::If choice{.captures = static_cast<int64_t>(passed.size())};
   const auto outputs = static_cast<size_t>(std::ranges::count_if(node.outputs, [](std::string_view name) { return !name.empty(); }));
-  GraphId rest = branches.back().second;
-  const auto choose = [&](Scope& where, const Values& in, size_t at) -> Result<Values> {
+  const auto choose = [&](const auto& self, Scope& where, const Values& in, size_t begin, size_t end) -> Result<Values> {
+    const auto half = [&](size_t from, size_t to) -> Result<GraphId> {
+      if (to - from == 1) return branches[from].second;
+      Values inside;
+      Scope body = open(strf("rank_{}_to_{}", branches[from].first, branches[to - 1].first), inside);
+      TENON_TRY(out, self(self, body, inside, from, to));
+      for (size_t i = 0; i < out.size(); ++i) module_[body.graph].add_output(strf("out{}", i), out[i]);
+      return body.graph;
+    };
+    const size_t middle = (begin + end) / 2;
+    TENON_TRY(below, half(begin, middle));
+    TENON_TRY(above, half(middle, end));
     NodeImport n(*this, where, node, opset, {}, failed.origin());
-    const ValueId is = n.pointwise({in[0]}, [&](const std::vector<Term>& t) {
-      return apply(Fn::equal, t[0], t[0].constant(static_cast<double>(branches[at].first)));
-    });
-    Values all{is};
+    Values all{n.pointwise({in[0]}, [&](const std::vector<Term>& t) { return t[0] < static_cast<double>(branches[middle].first); })};
     all.insert(all.end(), in.begin(), in.end());
-    const Values out = n.emit_op(ops::make_op(choice), all, {branches[at].second, rest}, outputs);
+    const Values out = n.emit_op(ops::make_op(choice), all, {below, above}, outputs);
     if (n.failed()) return *n.error();
     return out;
   };
-  for (size_t at = branches.size() - 1; at-- > 1;) {
-    Values in;
-    Scope body = open(strf("rank_{}_or_more", branches[at].first), in);
-    TENON_TRY(out, choose(body, in, at));
-    for (size_t i = 0; i < out.size(); ++i) module_[body.graph].add_output(strf("out{}", i), out[i]);
-    rest = body.graph;
-  }
-  TENON_TRY(chosen, choose(scope, passed, 0));
+  TENON_TRY(chosen, choose(choose, scope, passed, 0, branches.size()));
   Values out;
   size_t next = 0;
   for (const std::string_view name : node.outputs) out.push_back(name.empty() ? ValueId::none : chosen[next++]);

@@ -39,6 +39,11 @@ def message(*fields: tuple[int, bytes | int]) -> bytes:
     )
 
 
+def port(name: bytes, dtype: int) -> bytes:
+    """A ValueInfoProto of five elements."""
+    return message((1, name), (2, message((1, message((1, dtype), (2, message((1, message((1, 5))))))))))
+
+
 class Tools(unittest.TestCase):
     folder: tempfile.TemporaryDirectory[str]
     engine: Path
@@ -314,14 +319,37 @@ class Tools(unittest.TestCase):
         self.assertIn("as stored", self.ok(self.engine, "--check", data, "--iterations", 2, tool="tenon-run"))
         self.fails(1, "no plan", self.engine, "--target", "sm_1", tool="tenon-run")
 
+    def test_branches_within_branches(self) -> None:
+        # As many as protobuf has room for in its hundred levels of messages.
+        file, engine = Path(self.folder.name) / "nest.onnx", Path(self.folder.name) / "nest.engine"
+
+        def graph(level: int) -> bytes:
+            def graph_of(node: bytes, inputs: bytes = b"") -> bytes:
+                return message((1, node), (2, b"g")) + inputs + message((12, port(b"y", 1)))
+
+            if level == 31:
+                return graph_of(message((1, b"x"), (1, b"x"), (2, b"y"), (4, b"Add")))
+            other = graph_of(message((1, b"x"), (1, b"x"), (2, b"y"), (4, b"Mul")))
+            branches = [
+                (5, message((1, name), (6, body), (20, 5))) for name, body in ((b"then_branch", graph(level + 1)), (b"else_branch", other))
+            ]
+            inputs = (
+                message((11, port(b"x", 1)), (11, message((1, b"c"), (2, message((1, message((1, 9), (2, b"")))))))) if level == 0 else b""
+            )
+            return graph_of(message((1, b"c"), (2, b"y"), (4, b"If"), *branches), inputs)
+
+        file.write_bytes(message((1, 10), (7, graph(0)), (8, message((1, b""), (2, 21)))))
+        self.ok("build", file, "-o", engine)
+        for condition, wanted in ((1, 6.0), (0, 9.0)):
+            (Path(self.folder.name) / "c.bin").write_bytes(bytes([condition]))
+            (Path(self.folder.name) / "x.bin").write_bytes(struct.pack("<5f", *[3.0] * 5))
+            inputs = [word for name in "xc" for word in ("--input", f"{name}={self.folder.name}/{name}.bin")]
+            self.assertIn(f"{wanted:g} {wanted:g}", self.ok(engine, *inputs, tool="tenon-run"))
+
     def test_tenon_run_unpacks_six_bits(self) -> None:
         # Cast of five numbers from f6e2m3, which lie in four bytes of a file.
         folder, engine = Path(self.folder.name) / "six", Path(self.folder.name) / "six.engine"
         folder.mkdir()
-
-        def port(name: bytes, dtype: int) -> bytes:
-            return message((1, name), (2, message((1, message((1, dtype), (2, message((1, message((1, 5))))))))))
-
         cast = message((1, b"x"), (2, b"y"), (4, b"Cast"), (5, message((1, b"to"), (3, 1), (20, 2))))
         graph = message((1, cast), (2, b"six"), (11, port(b"x", 27)), (12, port(b"y", 1)))
         (folder / "model.onnx").write_bytes(message((1, 13), (7, graph), (8, message((1, b""), (2, 28)))))
