@@ -128,7 +128,8 @@ Result<engine::Problem> problem(const GatherND& op, std::span<const Fact> in, st
   TENON_OK(check_moves(in));
   const Shape &data = in[0].shape(), &indices = in[1].shape();
   const auto depth = indices[indices.rank() - 1].constant();
-  if (!depth || *depth > data.rank()) return fail(ErrorKind::unsupported, "the number of coordinates is not known");
+  if (!depth) return fail(ErrorKind::unsupported, "the number of coordinates is not known");
+  if (op.batch_dims + *depth > data.rank()) return fail(ErrorKind::unsupported, "{} coordinates for {}", *depth, to_string(data));
   std::vector<Dim> agree;
   for (int64_t d = 0; d < op.batch_dims; ++d)
     if (!(data[d] == indices[d])) agree.insert(agree.end(), {data[d], indices[d]});

@@ -18,7 +18,7 @@ Result<int64_t> count_of(const Tensor& start, const Tensor& limit, const Tensor&
     if (step == 0) return fail("delta is 0");
     if (__builtin_sub_overflow(element_as_int(limit, 0), element_as_int(start, 0), &span)) return fail("the range is too long");
     if (span == 0 || (span > 0) != (step > 0)) return int64_t{0};
-    if (span == INT64_MIN) return fail("the range is too long");  // what -1 would divide is no 64-bit integer
+    if (span == INT64_MIN && step == -1) return fail("the range is too long");
     return span / step + (span % step != 0);
   }
   const double step = element_as_double(delta, 0), count = std::ceil((element_as_double(limit, 0) - element_as_double(start, 0)) / step);

@@ -63,6 +63,9 @@ struct DimAtom {
   Dim a, b;
 };
 
+/// The function of this kind, of two dims.
+Dim apply(DimAtom::Kind kind, const Dim& a, const Dim& b);
+
 std::string to_string(const Dim& dim);
 Result<Dim> parse_dim(Scanner& in);
 
